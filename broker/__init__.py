@@ -1,0 +1,1 @@
+"""Nightjar: an alert broker for time-domain astronomy."""
