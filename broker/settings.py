@@ -1,0 +1,259 @@
+"""Typed settings, layered from files, the environment and the command line.
+
+``conf/nightjar.toml`` ← ``conf/<survey>.toml`` ← ``--conf FILE`` ←
+``NIGHTJAR__SECTION__KEY`` ← ``--set section.key=value``; a later layer wins key by key.
+Relative paths in the shipped files start at the checkout, all others at the current directory.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from broker.errors import SettingsError
+
+PROJECT_ROOT = Path(__file__).resolve().parents[1]
+CONF_FOLDER = PROJECT_ROOT / "conf"
+ENV_PREFIX = "NIGHTJAR__"
+
+Framing = Literal["container", "bare", "confluent"]
+# Keys that hold a path, by section.
+_PATH_KEYS = {
+    "storage": ("root",),
+    "ingest": ("schema",),
+    "filters": ("folder",),
+    "embedded_kafka": ("folder", "properties_file"),
+}
+
+
+class Section(BaseModel):
+    """Base of all sections: immutable, and unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class Storage(Section):
+    """Where the tables are."""
+
+    root: str = Field(description="local or shared POSIX path, or hdfs:// address")
+
+    @field_validator("root")
+    @classmethod
+    def _has_rename(cls, root: str) -> str:
+        scheme = urlsplit(root).scheme
+        if scheme not in ("", "file", "hdfs"):
+            raise ValueError(
+                f"{scheme}:// is an object store, and object stores have no rename, which every "
+                "commit needs; use a local or shared POSIX path, or hdfs://"
+            )
+        return root
+
+
+class Kafka(Section):
+    """Kafka clusters and topics."""
+
+    servers: str = Field(description="host:port[,host:port…] of the input cluster")
+    input_topic: str = Field(description="a topic, or a Java regular expression of topics")
+    output_servers: str = Field("", description="empty: the same as `servers`")
+    output_prefix: str = Field("nightjar", description="topics are <prefix>_<survey>_<filter>")
+
+    def client_options(self) -> dict[str, str]:
+        """Options that every confluent-kafka client of the input cluster starts from."""
+        return {"bootstrap.servers": self.servers}
+
+
+class Ingest(Section):
+    """How packets come in."""
+
+    framing: Framing
+    schema_path: Path | None = Field(
+        None,
+        alias="schema",
+        description="writer schema of `bare` packets: an .avsc, or a folder of .avsc files",
+    )
+    max_offsets_per_batch: int = Field(
+        0, ge=0, description="0: derived from the mean packet size and `batch_megabytes`"
+    )
+    batch_megabytes: int = Field(256, ge=1, description="packet bytes that one batch aims at")
+    trigger_seconds: float = Field(1.0, gt=0, description="shortest time between two batches")
+    mjd_range: tuple[float, float] | None = Field(
+        None, description="accepted times of simulated surveys (MJD); none: the survey's own rule"
+    )
+
+
+class EmbeddedKafka(Section):
+    """The single-node Kafka of ``bin/nightjar kafka``."""
+
+    port: int = Field(9092, ge=1, le=65534)
+    folder: Path | None = Field(None, description="default: <storage.root>/kafka")
+    properties_file: Path | None = None
+
+
+class Settings(Section):
+    """All settings of one survey's broker."""
+
+    survey: str
+    storage: Storage
+    kafka: Kafka
+    ingest: Ingest
+    embedded_kafka: EmbeddedKafka
+
+    @property
+    def survey_root(self) -> str:
+        """Folder (or hdfs address) of this survey's tables."""
+        return f"{self.storage.root.rstrip('/')}/{self.survey}"
+
+
+def load_settings(
+    survey: str,
+    conf: Path | None = None,
+    overrides: Sequence[str] = (),
+    environ: Mapping[str, str] = os.environ,
+) -> Settings:
+    """Read the layers and check every key and value.
+
+    Parameters
+    ----------
+    survey
+        Name of a survey with a file ``conf/<survey>.toml``.
+    conf
+        A further TOML file.
+    overrides
+        ``section.key=value`` words of ``--set``; the value is TOML, or else a plain string.
+
+    Raises
+    ------
+    SettingsError
+        A file, key or value cannot be used; unknown keys come with the nearest known one.
+    """
+    layers: list[dict[str, Any]] = [
+        _absolute(_read_toml(CONF_FOLDER / "nightjar.toml"), PROJECT_ROOT),
+        _absolute(_read_toml(_survey_file(survey)), PROJECT_ROOT),
+    ]
+    if conf is not None:
+        layers.append(_absolute(_read_toml(conf), conf.resolve().parent))
+    layers.append(_absolute(_from_environment(environ), Path.cwd()))
+    layers.extend(_absolute(_from_override(word), Path.cwd()) for word in overrides)
+    merged: dict[str, Any] = {"survey": survey}
+    for layer in layers:
+        _merge(merged, layer)
+    try:
+        return Settings.model_validate(merged)
+    except ValidationError as error:
+        raise SettingsError("\n".join(_explain(item) for item in error.errors())) from None
+
+
+def _survey_file(survey: str) -> Path:
+    path = CONF_FOLDER / f"{survey}.toml"
+    if not path.is_file():
+        known = sorted(p.stem for p in CONF_FOLDER.glob("*.toml") if p.stem != "nightjar")
+        raise SettingsError(f"unknown survey {survey!r}; known: {', '.join(known)}")
+    return path
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"cannot read the settings file {path}: {error.strerror}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path} is not valid TOML: {error}") from None
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    layer: dict[str, Any] = {}
+    for name in sorted(environ):
+        if name.startswith(ENV_PREFIX):
+            path = name.removeprefix(ENV_PREFIX).lower().split("__")
+            _merge(layer, _nested(path, environ[name], f"environment variable {name}"))
+    return layer
+
+
+def _from_override(word: str) -> dict[str, Any]:
+    path, equals, value = word.partition("=")
+    if not equals:
+        raise SettingsError(f"--set {word}: expected section.key=value")
+    return _nested(path.strip().split("."), value.strip(), f"--set {word}")
+
+
+def _nested(path: list[str], value: str, origin: str) -> dict[str, Any]:
+    if len(path) != 2 or not all(path):
+        raise SettingsError(f"{origin}: expected one section and one key")
+    section, key = path
+    return {section: {key: _toml_value(section, key, value)}}
+
+
+def _toml_value(section: str, key: str, text: str) -> Any:
+    """Read ``text`` as a TOML value; what is none, and every value of a text key, is text."""
+    if _is_text(section, key):
+        return text.strip("\"'")
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _is_text(section: str, key: str) -> bool:
+    model = _section_model(section)
+    return (
+        model is not None
+        and key in model.model_fields
+        and (model.model_fields[key].annotation is str)
+    )
+
+
+def _section_model(section: str) -> type[Section] | None:
+    field = Settings.model_fields.get(section)
+    annotation = field.annotation if field else None
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return annotation
+    return None
+
+
+def _merge(target: dict[str, Any], layer: Mapping[str, Any]) -> None:
+    for key, value in layer.items():
+        if isinstance(value, Mapping) and isinstance(target.get(key), dict):
+            _merge(target[key], value)
+        else:
+            target[key] = dict(value) if isinstance(value, Mapping) else value
+
+
+def _absolute(layer: dict[str, Any], base: Path) -> dict[str, Any]:
+    for section, keys in _PATH_KEYS.items():
+        values = layer.get(section)
+        if not isinstance(values, dict):
+            continue
+        for key in keys:
+            value = values.get(key)
+            if isinstance(value, str) and value and not urlsplit(value).scheme:
+                values[key] = str(base / Path(value).expanduser())
+    return layer
+
+
+def _explain(item: Any) -> str:
+    path = [str(part) for part in item["loc"]]
+    name = ".".join(path)
+    if item["type"] == "extra_forbidden":
+        return f"unknown setting {name}{_nearest(path)}"
+    if item["type"] == "missing":
+        return f"setting {name} is required; give it in a --conf file or as --set {name}=…"
+    message = item["msg"].removeprefix("Value error, ")
+    return f"setting {name} = {item['input']!r}: {message}"
+
+
+def _nearest(path: list[str]) -> str:
+    if len(path) == 1:
+        known = [name for name in Settings.model_fields if name != "survey"]
+    else:
+        model = _section_model(path[0])
+        known = [f.alias or name for name, f in model.model_fields.items()] if model else []
+    close = difflib.get_close_matches(path[-1], known, n=1, cutoff=0.5)
+    prefix = "".join(f"{part}." for part in path[:-1])
+    return f"; did you mean {prefix}{close[0]}?" if close else f"; known: {', '.join(known)}"
