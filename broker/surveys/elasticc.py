@@ -1,0 +1,19 @@
+"""ELAsTiCC: the simulated LSST alerts of the 2022 broker challenge and its prototypes."""
+
+from __future__ import annotations
+
+from broker.surveys.base import Survey
+
+ELASTICC = Survey(
+    name="elasticc",
+    schema_version="0.9",
+    # alertId is the same in every alert of the early sets, so it is never a key.
+    alert_id="diaSource.diaSourceId",
+    object_id="cast(coalesce(diaSource.diaObjectId, diaObject.diaObjectId) as string)",
+    ra_deg="diaSource.ra",
+    dec_deg="diaSource.decl",
+    mjd_utc="diaSource.midPointTai",
+    night_offset_hours=12,
+    first_light_mjd=53000.0,
+    cutouts=("cutoutDifference", "cutoutTemplate"),
+)
