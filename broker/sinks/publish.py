@@ -1,0 +1,147 @@
+"""Stage, seal, publish, commit: the one way in which anything is written.
+
+*Stage*: a batch's tables are written under ``staging/``, where no reader looks. *Seal*: the ledger
+row is renamed into the staged folder; from here on the batch is never computed again. *Publish*:
+each night's folder is renamed into its table. *Commit*: the row is renamed into the ledger. Killed
+at any point, the next start finishes what is sealed and deletes what is not, so a reader sees
+whole batches only, and each once.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+
+import pyarrow.parquet as pq
+
+from broker.errors import PublishError
+from broker.sinks.faults import fault_point
+from broker.sinks.ledger import Ledger, LedgerRow, to_table
+from broker.storage import Storage
+
+# Folder of each table below the survey's root.
+AREAS = {"raw": "online/raw", "science": "online/science", "quarantine": "quarantine"}
+_SEAL = "ledger.parquet"
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One try at writing one batch; its folder is its own, so a zombie's files stay apart."""
+
+    storage: Storage
+    stage: str
+    key: str
+    run: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
+
+    @property
+    def folder(self) -> str:
+        """Where everything unfinished of this attempt is."""
+        return f"staging/{self.stage}/{self.key}.{self.run}"
+
+    def uri(self, table: str) -> str:
+        """Address under which Spark writes ``night=…`` folders of a table."""
+        return self.storage.uri(self.table_folder(table))
+
+    def table_folder(self, table: str) -> str:
+        """Folder below the survey's root of a staged table."""
+        return f"{self.folder}/{table}"
+
+    def rows_by_night(self, table: str) -> dict[int, int]:
+        """Rows staged for each night, from the files' footers."""
+        counts = {}
+        for name in self._nights(table):
+            folder = f"{self.table_folder(table)}/{name}"
+            files = [f for f in self.storage.names(folder) if f.endswith(".parquet")]
+            counts[int(name.removeprefix("night="))] = sum(
+                self._rows_of_file(f"{folder}/{file}") for file in files
+            )
+        return counts
+
+    def _rows_of_file(self, path: str) -> int:
+        with self.storage.filesystem.open_input_file(self.storage.path(path)) as file:
+            return int(pq.read_metadata(file).num_rows)
+
+    def _nights(self, table: str) -> list[str]:
+        names = self.storage.names(self.table_folder(table))
+        return [name for name in names if name.startswith("night=")]
+
+    def discard(self) -> None:
+        """Delete everything of this attempt."""
+        self.storage.delete(self.folder)
+
+    def seal(self, row: LedgerRow) -> None:
+        """Declare the staged tables final."""
+        self.storage.write_table(to_table(row), f"{self.folder}/{_SEAL}")
+
+    @property
+    def is_sealed(self) -> bool:
+        """Whether the batch may never be computed again."""
+        return self.storage.exists(f"{self.folder}/{_SEAL}")
+
+    def publish(self) -> None:
+        """Move each staged night to its table."""
+        for table, area in AREAS.items():
+            for night in self._nights(table):
+                self.storage.move(
+                    f"{self.table_folder(table)}/{night}", f"{area}/{night}/batch={self.key}"
+                )
+                fault_point(self.stage, "mid_publish")
+
+    def commit(self) -> None:
+        """Move the row into the ledger and drop what is left of the staged folder."""
+        self.storage.move(f"{self.folder}/{_SEAL}", Ledger.path(self.stage, self.key))
+        fault_point(self.stage, "after_commit")
+        self.discard()
+
+
+class Publisher:
+    """Writes the batches of one stage; call `recover` once before the first batch.
+
+    Parameters
+    ----------
+    storage
+        The survey's folder.
+    stage
+        Stage name, as in the ledger.
+    """
+
+    def __init__(self, storage: Storage, stage: str) -> None:
+        self.storage = storage
+        self.stage = stage
+        self.ledger = Ledger(storage)
+
+    def recover(self) -> list[str]:
+        """Finish sealed batches, delete the rest; keys of the batches that were finished."""
+        finished = []
+        for name in self.storage.names(f"staging/{self.stage}"):
+            key, _, run = name.rpartition(".")
+            attempt = Attempt(self.storage, self.stage, key, run)
+            if attempt.is_sealed and not self.ledger.has(self.stage, key):
+                attempt.publish()
+                attempt.commit()
+                finished.append(key)
+            else:
+                attempt.discard()
+        return finished
+
+    def attempt(self, key: str) -> Attempt:
+        """A fresh staging folder for a batch.
+
+        Raises
+        ------
+        PublishError
+            The batch is committed already.
+        """
+        if self.ledger.has(self.stage, key):
+            raise PublishError(f"batch {key} of stage {self.stage} is committed already")
+        fault_point(self.stage, "before_stage")
+        return Attempt(self.storage, self.stage, key)
+
+    def finish(self, attempt: Attempt, row: LedgerRow) -> None:
+        """Seal, publish and commit a staged batch."""
+        fault_point(self.stage, "after_stage")
+        attempt.seal(row)
+        fault_point(self.stage, "after_seal")
+        attempt.publish()
+        fault_point(self.stage, "before_commit")
+        attempt.commit()

@@ -1,0 +1,118 @@
+"""The few file-system operations that commits are made of, on POSIX paths and HDFS alike.
+
+Everything rests on ``rename`` being atomic within one file system; object stores have none and
+are refused by the settings.
+"""
+
+from __future__ import annotations
+
+import errno
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow import fs
+
+from broker.errors import PublishError
+
+
+class Storage:
+    """Files below one root; every path is relative to it, with forward slashes.
+
+    Parameters
+    ----------
+    root
+        A POSIX path or an ``hdfs://`` address.
+    """
+
+    def __init__(self, root: str) -> None:
+        address = root if "://" in root else str(Path(root).resolve())
+        self.filesystem, self.root = fs.FileSystem.from_uri(address)
+        self._prefix = address.rstrip("/")
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the root is a POSIX path."""
+        return isinstance(self.filesystem, fs.LocalFileSystem)
+
+    def uri(self, path: str) -> str:
+        """Address of ``path`` as Spark wants it."""
+        return f"{self._prefix}/{path}"
+
+    def path(self, path: str) -> str:
+        """Address of ``path`` as pyarrow wants it, together with `filesystem`."""
+        return f"{self.root}/{path}"
+
+    def exists(self, path: str) -> bool:
+        """Whether a file or folder is there."""
+        info = self.filesystem.get_file_info(self.path(path))
+        return bool(info.type != fs.FileType.NotFound)
+
+    def names(self, folder: str) -> list[str]:
+        """Sorted names directly below ``folder``; none when it does not exist."""
+        selector = fs.FileSelector(self.path(folder), allow_not_found=True)
+        return sorted(info.base_name for info in self.filesystem.get_file_info(selector))
+
+    def make_folder(self, path: str) -> None:
+        """Create a folder and its parents."""
+        self.filesystem.create_dir(self.path(path), recursive=True)
+
+    def move(self, source: str, target: str) -> None:
+        """Rename ``source`` to ``target``, which must not exist.
+
+        Raises
+        ------
+        PublishError
+            The target exists.
+        """
+        if self.exists(target):
+            raise PublishError(
+                f"{self.uri(target)} exists already, so {self.uri(source)} cannot become it; "
+                "another writer has been here: stop it, then start again"
+            )
+        self.make_folder(target.rpartition("/")[0])
+        self.filesystem.move(self.path(source), self.path(target))
+
+    def delete(self, path: str) -> None:
+        """Delete a file or a whole folder; nothing happens when it does not exist."""
+        kind = self.filesystem.get_file_info(self.path(path)).type
+        if kind == fs.FileType.Directory:
+            self.filesystem.delete_dir(self.path(path))
+        elif kind == fs.FileType.File:
+            self.filesystem.delete_file(self.path(path))
+
+    def write_table(self, table: pa.Table, path: str) -> None:
+        """Write a small Parquet file so that it is there whole or not at all."""
+        temporary = self._temporary(path)
+        pq.write_table(table, temporary, filesystem=self.filesystem, compression="zstd")
+        self.filesystem.move(temporary, self.path(path))
+
+    def write_text(self, text: str, path: str) -> None:
+        """Write a small text file so that it is there whole or not at all."""
+        temporary = self._temporary(path)
+        with self.filesystem.open_output_stream(temporary) as stream:
+            stream.write(text.encode())
+        self.filesystem.move(temporary, self.path(path))
+
+    def read_text(self, path: str) -> str:
+        """Whole content of a small text file."""
+        with self.filesystem.open_input_stream(self.path(path)) as stream:
+            content: bytes = stream.read()
+        return content.decode()
+
+    def _temporary(self, path: str) -> str:
+        folder, _, name = path.rpartition("/")
+        self.make_folder(folder)
+        return self.path(f"{folder}/.{name}.{uuid.uuid4().hex[:8]}")
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether an error, of Python or of the JVM, says that no more can be written."""
+    codes = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    if isinstance(error, OSError) and error.errno in codes:
+        return True
+    texts = ("No space left on device", "Disk quota exceeded", "File too large")
+    message: Any = str(error)
+    return any(text in message for text in texts)
