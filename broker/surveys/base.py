@@ -11,6 +11,29 @@ SCHEMAS_FOLDER = PROJECT_ROOT / "schemas"
 
 
 @dataclass(frozen=True)
+class PacketFields:
+    """Where a decoded packet holds its time and ids, for code that reads packets without Spark.
+
+    Parameters
+    ----------
+    time
+        Dotted path of the time, in days on the survey's own scale.
+    alert_id
+        Dotted path of the id that is unique per alert.
+    object_id
+        Dotted paths; the first that is there and not null is the object's id.
+    ids
+        Names of all fields, at any depth, that hold an id of an alert or an object of this survey:
+        what has to change together to make the same night a new one.
+    """
+
+    time: str
+    alert_id: str
+    object_id: tuple[str, ...]
+    ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Survey:
     """The ingest side of a survey.
 
@@ -37,6 +60,8 @@ class Survey:
         Earliest believable time (MJD).
     cutouts
         Top-level fields that hold images.
+    packet
+        Paths of a decoded packet's time and ids.
     """
 
     name: str
@@ -49,6 +74,7 @@ class Survey:
     night_offset_hours: int
     first_light_mjd: float
     cutouts: tuple[str, ...]
+    packet: PacketFields
 
     @property
     def schema_folder(self) -> Path:

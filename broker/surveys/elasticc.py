@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from broker.surveys.base import Survey
+from broker.surveys.base import PacketFields, Survey
 
 ELASTICC = Survey(
     name="elasticc",
@@ -16,4 +16,10 @@ ELASTICC = Survey(
     night_offset_hours=12,
     first_light_mjd=53000.0,
     cutouts=("cutoutDifference", "cutoutTemplate"),
+    packet=PacketFields(
+        time="diaSource.midPointTai",
+        alert_id="diaSource.diaSourceId",
+        object_id=("diaSource.diaObjectId", "diaObject.diaObjectId"),
+        ids=("alertId", "diaSourceId", "parentDiaSourceId", "diaForcedSourceId", "diaObjectId"),
+    ),
 )

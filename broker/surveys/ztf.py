@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from broker.surveys.base import Survey
+from broker.surveys.base import PacketFields, Survey
 
 ZTF = Survey(
     name="ztf",
@@ -16,4 +16,10 @@ ZTF = Survey(
     # 2017-10-01; the camera saw first light that month (Bellm et al. 2019).
     first_light_mjd=58027.0,
     cutouts=("cutoutScience", "cutoutTemplate", "cutoutDifference"),
+    packet=PacketFields(
+        time="candidate.jd",
+        alert_id="candid",
+        object_id=("objectId",),
+        ids=("candid", "objectId"),
+    ),
 )
