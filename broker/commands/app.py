@@ -1,0 +1,108 @@
+"""The command line: a table of commands whose modules are loaded only when they are called."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.metadata import version
+from typing import Annotated, Any, NamedTuple
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
+
+from broker.errors import FatalError, NightjarError
+
+
+class Entry(NamedTuple):
+    """A command that is not loaded yet."""
+
+    target: str
+    """``module:name`` of a function or a ``typer.Typer``."""
+    summary: str
+
+
+# In the order in which a newcomer meets them.
+COMMANDS: dict[str, Entry] = {
+    "kafka": Entry(
+        "broker.commands.kafka:app", "Start, stop or look at the embedded single-node Kafka."
+    ),
+}
+
+
+class LazyGroup(TyperGroup):
+    """Lists commands from the table and imports the one that is called."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Put the called command in the place of its placeholder."""
+        if args and args[0] in COMMANDS:
+            self.commands[args[0]] = load(args[0])
+        return super().resolve_command(ctx, args)
+
+
+def load(name: str) -> Any:
+    """Import a command of the table."""
+    module, _, attribute = COMMANDS[name].target.partition(":")
+    target = getattr(import_module(module), attribute)
+    if not isinstance(target, typer.Typer):
+        function, target = target, typer.Typer(add_completion=False)
+        target.command(name)(function)
+    target._add_completion = False  # an option of the whole program, if at all
+    return get_command(target)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"nightjar {version('nightjar')}")
+        raise typer.Exit
+
+
+def _options(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Nightjar, an alert broker for time-domain astronomy."""
+
+
+def _not_loaded() -> None:
+    """Stand in for a command in the list of all commands."""
+
+
+def build() -> Any:
+    """Return the command line as one command that takes a list of words."""
+    app = typer.Typer(
+        cls=LazyGroup,
+        add_completion=False,
+        no_args_is_help=True,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        epilog="nightjar COMMAND --help tells more about a command.",
+    )
+    app.callback()(_options)
+    for name, entry in COMMANDS.items():
+        app.command(name, help=entry.summary)(_not_loaded)
+    return get_command(app)
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 0 done, 1 difference, 2 usage, 3 died."""
+    try:
+        build().main(args=words, prog_name="nightjar")
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    except NightjarError as error:
+        print(f"nightjar: {error}", file=sys.stderr)
+        return error.exit_code
+    except Exception:  # noqa: BLE001 - Python's own exit code 1 would mean "found a difference"
+        traceback.print_exc()
+        return FatalError.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
