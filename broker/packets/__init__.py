@@ -1,0 +1,1 @@
+"""Alert packets in pure Python: schemas, framings, and files that hold packets."""
