@@ -151,6 +151,7 @@ make_environment() {
     [[ -x "$VENV/bin/python" ]] || create_environment "$uv"
     [[ -x "$uv" ]] || fetch_uv
     install_locked "$uv" "$groups"
+    point_spark_home_here
     printf '%s\n%s\n' "$groups" "$(environment_key)" >"$VENV/.nightjar"
     rm -f "$unfinished"
 }
@@ -181,6 +182,18 @@ install_locked() {
         cd "$ROOT" && UV_PROJECT_ENVIRONMENT="$VENV" "$1" sync --frozen --inexact \
             --python "$VENV/bin/python" ${without[@]+"${without[@]}"} >&2
     ) || fail "could not install the Python packages of uv.lock (see above)." "${NO_NETWORK[@]}"
+}
+
+# pip's spark-submit looks for Spark through the python3 on PATH, which need not be ours.
+# (Replaced, not edited: uv links the original to its cache.)
+point_spark_home_here() {
+    cat >"$STATE/find-spark-home" <<'SCRIPT'
+# Written by Nightjar's set-up: this environment's Spark, and its Python for the driver.
+here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+export SPARK_HOME="${SPARK_HOME:-$(echo "$here"/../lib/python3*/site-packages/pyspark)}"
+export PYSPARK_DRIVER_PYTHON="${PYSPARK_DRIVER_PYTHON:-$here/python}"
+SCRIPT
+    mv "$STATE/find-spark-home" "$VENV/bin/find-spark-home"
 }
 
 # --- Jars: jars/spark and jars/kafka from conf/ivy.xml -----------------------------------------
