@@ -12,7 +12,9 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass, field
 
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
+from pyspark.sql import DataFrame
 
 from broker.errors import PublishError
 from broker.sinks.faults import fault_point
@@ -38,9 +40,11 @@ class Attempt:
         """Where everything unfinished of this attempt is."""
         return f"staging/{self.stage}/{self.key}.{self.run}"
 
-    def uri(self, table: str) -> str:
-        """Address under which Spark writes ``night=…`` folders of a table."""
-        return self.storage.uri(self.table_folder(table))
+    def stage_table(self, rows: DataFrame, table: str) -> None:
+        """Write rows, which have a column ``night``, to the staged table; further calls add."""
+        rows.write.mode("append").partitionBy("night").parquet(
+            self.storage.uri(self.table_folder(table))
+        )
 
     def table_folder(self, table: str) -> str:
         """Folder below the survey's root of a staged table."""
@@ -56,6 +60,18 @@ class Attempt:
                 self._rows_of_file(f"{folder}/{file}") for file in files
             )
         return counts
+
+    def count_by(self, table: str, column: str) -> dict[str, int]:
+        """Rows staged for each value of a text column."""
+        if not self._nights(table):
+            return {}
+        staged = ds.dataset(
+            self.storage.path(self.table_folder(table)),
+            filesystem=self.storage.filesystem,
+            format="parquet",
+        )
+        counts = staged.to_table(columns=[column])[column].value_counts().to_pylist()
+        return {item["values"]: item["counts"] for item in counts}
 
     def _rows_of_file(self, path: str) -> int:
         with self.storage.filesystem.open_input_file(self.storage.path(path)) as file:

@@ -1,0 +1,127 @@
+"""Decode: framed packets become rows of the raw table, or a reason why not; all in the JVM."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import cdshealpix
+import pyarrow as pa
+from astropy import units as u
+from astropy.coordinates import Latitude, Longitude
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
+from pyspark.sql.avro.functions import from_avro
+from pyspark.sql.pandas.functions import ArrowUDFType, arrow_udf
+
+from broker.ingest.writers import Writer
+from broker.nights import MJD_OF_UNIX_EPOCH
+from broker.surveys import Survey
+
+HEALPIX_ORDER = 29
+_MICROSECONDS_PER_DAY = 86_400_000_000.0
+
+
+def decode(framed: DataFrame, writers: Sequence[Writer], reader: Any) -> DataFrame:
+    """Add ``record``, the packet as a struct of the reader schema, and ``unknown_fields``.
+
+    Parameters
+    ----------
+    framed
+        Frame with ``schema_key`` and ``payload``.
+    writers
+        Known writer schemas; rows of other keys get null.
+    reader
+        The survey's reader schema.
+    """
+    options = {"avroSchema": json.dumps(reader), "mode": "PERMISSIVE"}
+    # A schema is needed even when no writer is known yet: the reader reads its own.
+    record = F.when(F.lit(False), from_avro(F.col("payload"), json.dumps(reader), options))
+    unknown = F.lit(None).cast("array<string>")
+    for writer in writers:
+        is_this = F.col("schema_key") == F.lit(writer.key)
+        record = record.when(is_this, from_avro(F.col("payload"), writer.schema, options))
+        if writer.unknown_fields:
+            names = F.array(*map(F.lit, writer.unknown_fields))
+            unknown = F.when(is_this, names).otherwise(unknown)
+    return framed.withColumn("record", record).withColumn("unknown_fields", unknown)
+
+
+def identify(decoded: DataFrame, survey: Survey) -> DataFrame:
+    """Add what every survey's alert has, null where the packet does not tell.
+
+    ``alert_id, object_id, ra_deg, dec_deg, mjd_utc`` by the survey's expressions, ``night`` by its
+    night rule.
+    """
+    columns = {
+        "alert_id": F.expr(f"cast({survey.alert_id} as bigint)"),
+        "object_id": F.expr(f"cast({survey.object_id} as string)"),
+        "ra_deg": F.expr(f"cast({survey.ra_deg} as double)"),
+        "dec_deg": F.expr(f"cast({survey.dec_deg} as double)"),
+        "mjd_utc": F.expr(f"cast({survey.mjd_utc} as double)"),
+    }
+    # The expressions name fields of the packet: bring them to the top level.
+    opened = decoded.select(*decoded.columns, "record.*")
+    identified = opened.select(
+        *decoded.columns, *(column.alias(name) for name, column in columns.items())
+    )
+    return identified.withColumn("night", night_column(F.col("mjd_utc"), survey.night_offset_hours))
+
+
+def night_column(mjd: Column, offset_hours: float) -> Column:
+    """Night (int YYYYMMDD) of an MJD column; null when it is no date of this era."""
+    days = F.floor(mjd - offset_hours / 24.0) - int(MJD_OF_UNIX_EPOCH)
+    date = F.date_from_unix_date(F.when(days.between(-100_000, 100_000), days).cast("int"))
+    return F.date_format(date, "yyyyMMdd").cast("int")
+
+
+def check(
+    identified: DataFrame, survey: Survey, mjd_range: tuple[float, float] | None
+) -> DataFrame:
+    """Name, in ``reason`` and ``detail``, the first thing that makes no sense in a decoded row.
+
+    The bytes of a packet decoded with a wrong schema are mostly valid numbers, so this is what
+    tells a packet from nonsense.
+    """
+    mjd = F.col("mjd_utc")
+    if mjd_range is None:
+        arrival = F.unix_micros("kafka_timestamp") / _MICROSECONDS_PER_DAY + MJD_OF_UNIX_EPOCH
+        in_time = mjd.between(F.lit(survey.first_light_mjd), arrival + 1.0)
+        limits = f"between first light (MJD {survey.first_light_mjd}) and a day after arrival"
+    else:
+        in_time = mjd.between(*map(F.lit, mjd_range))
+        limits = f"between MJD {mjd_range[0]} and {mjd_range[1]}"
+    on_sky = F.col("dec_deg").between(-90, 90) & (F.col("ra_deg") >= 0) & (F.col("ra_deg") < 360)
+    nothing = F.coalesce("alert_id", "object_id", "ra_deg", "dec_deg", "mjd_utc").isNull()
+    faults = [
+        (nothing, "decode_failed", F.lit("the bytes do not fit the writer schema ")),
+        (F.col("alert_id").isNull(), "id_missing", F.lit(f"{survey.alert_id} is null ")),
+        (F.col("object_id").isNull(), "id_missing", F.lit(f"{survey.object_id} is null ")),
+        (
+            ~F.coalesce(on_sky, F.lit(False)),
+            "position_invalid",
+            F.concat_ws(" ", F.lit("not a position: ra, dec ="), "ra_deg", "dec_deg"),
+        ),
+        (
+            ~F.coalesce(in_time, F.lit(False)),
+            "time_invalid",
+            F.concat_ws(" ", F.lit("MJD"), "mjd_utc", F.lit(f"is not {limits}")),
+        ),
+    ]
+    reason, detail = F.col("reason"), F.col("detail")
+    for holds, code, text in faults:
+        detail = F.when(reason.isNull() & holds, text).otherwise(detail)
+        reason = F.when(reason.isNull() & holds, F.lit(code)).otherwise(reason)
+    return identified.withColumns({"reason": reason, "detail": detail})
+
+
+@arrow_udf(returnType="bigint", functionType=ArrowUDFType.SCALAR)
+def healpix29(ra_deg: pa.Array, dec_deg: pa.Array) -> pa.Array:
+    """HEALPix cell of order 29, NESTED, of ICRS positions in degrees."""
+    cells = cdshealpix.nested.lonlat_to_healpix(
+        Longitude(ra_deg.to_numpy(zero_copy_only=False), u.deg),
+        Latitude(dec_deg.to_numpy(zero_copy_only=False), u.deg),
+        HEALPIX_ORDER,
+    )
+    return pa.array(cells.astype("int64"))

@@ -1,0 +1,170 @@
+"""The decoder of one survey: packets in any framing to checked rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
+
+from broker.errors import InputError, SettingsError
+from broker.ingest.decode import check, decode, identify
+from broker.ingest.framing import UNKNOWN_HEADER, frame_bare, frame_confluent, frame_container
+from broker.ingest.headers import LEARN_PER_BATCH, Header, KnownHeaders, parse_header
+from broker.ingest.writers import Writer, align, reader_schema
+from broker.packets.schemas import fingerprint, load_registered, load_schema, registered_ids
+from broker.settings import Ingest
+from broker.storage import Storage
+from broker.surveys import Survey
+
+_HEADER_COLUMNS = "digest string, prefix string, length int, codec string, schema string"
+_FOUND = f"{_HEADER_COLUMNS}, packets bigint"
+
+
+class PacketDecoder:
+    """Turns messages into checked rows.
+
+    Parameters
+    ----------
+    survey
+        Whose packets they are.
+    ingest
+        Framing and, for ``bare`` and ``confluent``, where the writer schemas are.
+    storage
+        The survey's folder, where container headers are remembered.
+
+    Raises
+    ------
+    SettingsError
+        The framing needs a schema that the settings do not name.
+    """
+
+    def __init__(self, survey: Survey, ingest: Ingest, storage: Storage) -> None:
+        self.survey = survey
+        self._ingest = ingest
+        self._reader = reader_schema(survey)
+        self._known = KnownHeaders(storage)
+        self._passing: tuple[Header, ...] = ()
+        self._fixed = self._fixed_writers()
+
+    def decode(self, packets: DataFrame) -> DataFrame:
+        """Add to ``value, topic, partition, offset, kafka_timestamp``: the packet, and its faults.
+
+        Returns
+        -------
+        DataFrame
+            With ``record``, ``alert_id``, ``object_id``, ``ra_deg``, ``dec_deg``, ``mjd_utc``,
+            ``night``, ``schema_key``, ``unknown_fields``, and ``reason`` and ``detail``, which are
+            null for rows of the raw table.
+        """
+        decoded = decode(self._frame(packets), self._writers(), self._reader)
+        return check(identify(decoded, self.survey), self.survey, self._ingest.mjd_range)
+
+    def unknown(self, packets: DataFrame) -> DataFrame:
+        """Messages whose container header has not been met."""
+        unknown = self._frame(packets).where(F.col("reason") == UNKNOWN_HEADER)
+        return unknown.select(packets.columns)
+
+    def forget_passing(self) -> None:
+        """Forget the headers that were learnt for one batch only."""
+        self._passing = ()
+
+    @property
+    def learns(self) -> bool:
+        """Whether messages bring their schemas along."""
+        return self._ingest.framing == "container"
+
+    @property
+    def knows_nothing(self) -> bool:
+        """Whether no message could be decoded before something is learnt."""
+        return self.learns and not self._headers
+
+    def learn(self, unknown: DataFrame) -> int:
+        """Learn the headers of a batch's unknown messages; how many can be read now.
+
+        A header that one single message carries may be a damaged one: it is used for this batch
+        and not kept, so that rubbish cannot fill the memory. At most 16 are learnt in a batch.
+        """
+        found = unknown.select("value").mapInArrow(_headers_of, _FOUND)
+        counted = (
+            found.groupBy("digest", "prefix", "length", "codec", "schema")
+            .agg(F.sum("packets").alias("packets"))
+            .orderBy(F.desc("packets"), "digest")
+            .limit(LEARN_PER_BATCH)
+        )
+        rows = [row.asDict() for row in counted.collect()]
+        met = [
+            (Header(**{k: v for k, v in row.items() if k != "packets"}), row["packets"])
+            for row in rows
+        ]
+        self._known.learn([header for header, packets in met if packets > 1])
+        kept = {header.digest for header in self._known.headers}
+        self._passing = tuple(header for header, _ in met if header.digest not in kept)
+        return len(met)
+
+    @property
+    def _headers(self) -> tuple[Header, ...]:
+        return (*self._known.headers, *self._passing)
+
+    def _frame(self, packets: DataFrame) -> DataFrame:
+        if self._ingest.framing == "bare":
+            return frame_bare(packets, self._fixed[0].key)
+        if self._ingest.framing == "confluent":
+            return frame_confluent(packets, [int(writer.key) for writer in self._fixed])
+        keys = {header.digest: _schema_key(header) for header in self._headers}
+        return frame_container(packets, self._headers, keys)
+
+    def _writers(self) -> list[Writer]:
+        if not self.learns:
+            return self._fixed
+        schemas = {_schema_key(header): header.schema for header in self._headers}
+        return [align(key, json.loads(text), self._reader) for key, text in schemas.items()]
+
+    def _fixed_writers(self) -> list[Writer]:
+        if self.learns:
+            return []
+        path = self._ingest.schema_path
+        if path is None:
+            raise SettingsError(
+                f"ingest.framing = {self._ingest.framing!r} needs ingest.schema: "
+                + (
+                    "an .avsc file or a folder of them, such as schemas/elasticc/0.9"
+                    if self._ingest.framing == "bare"
+                    else "a folder with one folder per schema version, such as schemas/lsst"
+                )
+            )
+        if self._ingest.framing == "bare":
+            schema = load_schema(path)
+            return [align(fingerprint(schema), schema, self._reader)]
+        ids = registered_ids(path)
+        return [align(str(i), load_registered(path, i), self._reader) for i in sorted(ids)]
+
+
+def _schema_key(header: Header) -> str:
+    return fingerprint(json.loads(header.schema))
+
+
+def _headers_of(batches: Iterable[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
+    """Distinct readable headers of a partition's messages, with how many carry each."""
+    met: dict[Header, int] = {}
+    for batch in batches:
+        for value in batch.column("value"):
+            try:
+                header = parse_header(value.as_py())
+            except InputError:
+                continue
+            met[header] = met.get(header, 0) + 1
+    rows = [{**vars(header), "packets": packets} for header, packets in met.items()]
+    schema = pa.schema(
+        [
+            ("digest", pa.string()),
+            ("prefix", pa.string()),
+            ("length", pa.int32()),
+            ("codec", pa.string()),
+            ("schema", pa.string()),
+            ("packets", pa.int64()),
+        ]
+    )
+    yield pa.RecordBatch.from_pylist(rows, schema=schema)

@@ -1,0 +1,181 @@
+"""Frame: a message's bytes become (schema key, payload), or a reason why not; all in the JVM."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
+
+from broker.ingest.headers import PREFIX_BYTES, SYNC_BYTES, Header
+
+UNKNOWN_HEADER = "header_unknown"
+_MAGIC = bytes([0x4F, 0x62, 0x6A, 0x01])
+# A block's size is a zigzag varint; 5 bytes hold any size that fits a Kafka message.
+_VARINT_BYTES = 5
+
+
+def frame_bare(packets: DataFrame, schema_key: str) -> DataFrame:
+    """Add ``schema_key, payload, reason, detail`` to messages that are an Avro datum alone."""
+    empty = F.coalesce(F.length("value"), F.lit(0)) == 0
+    return _framed(
+        packets,
+        key=F.lit(schema_key),
+        payload=F.col("value"),
+        faults=[(empty, "empty", F.lit("the message has no bytes"))],
+    )
+
+
+def frame_confluent(packets: DataFrame, schema_ids: Sequence[int]) -> DataFrame:
+    """Add ``schema_key, payload, reason, detail`` to messages of the Confluent wire format."""
+    value = F.col("value")
+    schema_id = F.conv(F.hex(F.substring(value, 2, 4)), 16, 10).cast("long")
+    faults = [
+        (F.coalesce(F.length(value), F.lit(0)) == 0, "empty", F.lit("the message has no bytes")),
+        (
+            (F.length(value) < 5) | (F.substring(value, 1, 1) != F.lit(b"\x00")),
+            "not_confluent",
+            F.lit("the message does not start with 0x00 and a 4-byte schema id"),
+        ),
+        (
+            ~schema_id.isin(list(schema_ids)),
+            "schema_unknown",
+            F.concat(F.lit("no schema with id "), schema_id.cast("string")),
+        ),
+    ]
+    payload = F.expr("substring(value, 6)")
+    return _framed(packets, schema_id.cast("string"), payload, faults)
+
+
+def frame_container(
+    packets: DataFrame, headers: Sequence[Header], keys: dict[str, str]
+) -> DataFrame:
+    """Add ``schema_key, payload, reason, detail`` to messages that are Avro object containers.
+
+    A header is recognised by its digest, so neither it nor its 25 kB of schema is ever parsed.
+
+    Parameters
+    ----------
+    packets
+        Frame with the column ``value``.
+    headers
+        Known headers.
+    keys
+        Schema key of each known header, by digest.
+    """
+    value = F.col("value")
+    with_header = packets.withColumn("_header", _first_match(value, headers))
+    length = _by_header(headers, [F.lit(h.length) for h in headers], "int")
+    # The record count, one byte for 1, comes first; its size after it.
+    sizes = F.conv(
+        F.hex(F.substring(value, F.col("_length") + F.lit(2), F.lit(_VARINT_BYTES))), 16, 10
+    ).cast("long")
+    located = (
+        with_header.withColumn("_length", length)
+        .withColumn("_sizes", sizes)
+        .withColumn("_size_bytes", _varint_length(F.col("_sizes")))
+        .withColumn("_size", _varint(F.col("_sizes")))
+    )
+    start = F.col("_length") + F.lit(2) + F.col("_size_bytes")
+    payload = F.substring(value, start, F.col("_size").cast("int"))
+    key = _by_header(headers, [F.lit(keys[h.digest]) for h in headers], "string")
+    framed = _framed(located, key, payload, _container_faults(headers))
+    return framed.drop("_header", "_length", "_sizes", "_size_bytes", "_size")
+
+
+def _container_faults(headers: Sequence[Header]) -> list[tuple[Column, str, Column]]:
+    value = F.col("value")
+    compressed = [i for i, header in enumerate(headers) if header.codec != "null"]
+    count = F.substring(value, F.col("_length") + F.lit(1), F.lit(1))
+    expected = F.col("_length") + 1 + F.col("_size_bytes") + F.col("_size") + SYNC_BYTES
+    marker = F.substring(value, F.col("_length") - F.lit(SYNC_BYTES - 1), F.lit(SYNC_BYTES))
+    odd_form = F.lit("more than one block or record, or a damaged block; ")
+    lengths = F.concat(
+        F.lit("the container should have "),
+        F.coalesce(expected.cast("string"), F.lit("more")),
+        F.lit(" bytes and has "),
+        F.length(value).cast("string"),
+    )
+    return [
+        (F.coalesce(F.length(value), F.lit(0)) == 0, "empty", F.lit("the message has no bytes")),
+        (
+            F.substring(value, 1, 4) != F.lit(_MAGIC),
+            "not_avro",
+            F.lit("the message does not start with the magic bytes of an Avro container"),
+        ),
+        (F.col("_header").isNull(), UNKNOWN_HEADER, F.lit("header not met before")),
+        (
+            F.col("_header").isin(compressed) if compressed else F.lit(False),
+            "container_form",
+            F.lit("the container is compressed; only codec null is accepted on the stream"),
+        ),
+        (F.col("_size").isNull() | (expected > F.length(value)), "truncated", lengths),
+        (
+            (count != F.lit(b"\x02"))
+            | (expected < F.length(value))
+            | (F.col("_size") < 0)
+            | (F.substring(value, -SYNC_BYTES, SYNC_BYTES) != marker),
+            "container_form",
+            F.concat(odd_form, lengths),
+        ),
+    ]
+
+
+def _first_match(value: Column, headers: Sequence[Header]) -> Column:
+    """Index of the header that a message starts with; null when none is known."""
+    prefix = F.substring(value, 1, PREFIX_BYTES)
+    match = F.lit(None).cast("int")
+    for index, header in reversed(list(enumerate(headers))):
+        whole = F.substring(value, 1, header.length - SYNC_BYTES)
+        is_this = (prefix == F.lit(bytes.fromhex(header.prefix))) & (
+            F.md5(whole) == F.lit(header.digest)
+        )
+        match = F.when(is_this, F.lit(index)).otherwise(match)
+    return match
+
+
+def _by_header(headers: Sequence[Header], values: list[Column], kind: str) -> Column:
+    if not headers:
+        return F.lit(None).cast(kind)
+    return F.get(F.array(*values), F.col("_header"))
+
+
+def _varint_byte(sizes: Column, index: int) -> Column:
+    return F.shiftright(sizes, 8 * (_VARINT_BYTES - 1 - index)).bitwiseAND(F.lit(255))
+
+
+def _varint_length(sizes: Column) -> Column:
+    length = F.lit(None).cast("int")
+    for index in reversed(range(_VARINT_BYTES)):
+        length = F.when(_varint_byte(sizes, index) < 128, F.lit(index + 1)).otherwise(length)
+    return length
+
+
+def _varint(sizes: Column) -> Column:
+    """Value of the zigzag varint at the start of 5 bytes; null when it does not end there."""
+    total = F.lit(None).cast("long")
+    for last in reversed(range(_VARINT_BYTES)):
+        parts = [
+            F.shiftleft(_varint_byte(sizes, i).bitwiseAND(F.lit(127)), 7 * i)
+            for i in range(last + 1)
+        ]
+        value = reduce(lambda a, b: a.bitwiseOR(b), parts)
+        total = F.when(_varint_byte(sizes, last) < 128, value).otherwise(total)
+    decoded = F.shiftright(total, 1)
+    return F.when(total.bitwiseAND(F.lit(1)) == 1, -decoded - 1).otherwise(decoded)
+
+
+def _framed(
+    packets: DataFrame, key: Column, payload: Column, faults: list[tuple[Column, str, Column]]
+) -> DataFrame:
+    """Name the first fault that holds; payload and key are null where there is one."""
+    reason, detail = F.lit(None).cast("string"), F.lit(None).cast("string")
+    for holds, code, text in reversed(faults):
+        reason = F.when(holds, F.lit(code)).otherwise(reason)
+        detail = F.when(holds, text).otherwise(detail)
+    flagged = packets.withColumn("reason", reason).withColumn("detail", detail)
+    sound = F.col("reason").isNull()
+    return flagged.withColumn("schema_key", F.when(sound, key)).withColumn(
+        "payload", F.when(sound, payload)
+    )

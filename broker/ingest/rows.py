@@ -1,0 +1,90 @@
+"""Checked packets to rows of the raw and the quarantine table."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
+from pyspark.sql.pandas.functions import ArrowUDFType, arrow_udf
+
+from broker.errors import InputError
+from broker.ingest.decode import healpix29
+from broker.ingest.framing import UNKNOWN_HEADER
+from broker.ingest.headers import parse_header
+
+
+def raw_rows(checked: DataFrame) -> DataFrame:
+    """Rows of the raw table: the sound packets among checked ones.
+
+    Returns
+    -------
+    DataFrame
+        The packet under its own names, ``alert_id``, ``object_id``, ``healpix29``, the struct
+        ``ingest`` and ``night``. The bytes are kept where a field has no column.
+    """
+    ingest = F.struct(
+        "topic",
+        "partition",
+        "offset",
+        "kafka_timestamp",
+        "schema_key",
+        "batch_time",
+        "unknown_fields",
+        F.when(F.col("unknown_fields").isNotNull(), F.col("value")).alias("packet"),
+    )
+    return checked.where(F.col("reason").isNull()).select(
+        "record.*",
+        "alert_id",
+        "object_id",
+        healpix29("ra_deg", "dec_deg").alias("healpix29"),
+        ingest.alias("ingest"),
+        "night",
+    )
+
+
+def quarantine_rows(checked: DataFrame, survey: str, stage: str) -> DataFrame:
+    """Rows of the quarantine table: the packets that cannot be used, with their bytes.
+
+    Returns
+    -------
+    DataFrame
+        ``survey, stage, reason, detail, topic, partition, offset, kafka_timestamp, value,
+        alert_id, night``; the night is the UTC date of arrival.
+    """
+    refused = checked.where(F.col("reason").isNotNull())
+    header = F.when(F.col("reason") == UNKNOWN_HEADER, F.col("value"))
+    diagnosed = refused.withColumn("_header", diagnose_header(header))
+    return diagnosed.select(
+        F.lit(survey).alias("survey"),
+        F.lit(stage).alias("stage"),
+        F.coalesce("_header.reason", "reason").alias("reason"),
+        F.coalesce("_header.detail", "detail").alias("detail"),
+        "topic",
+        "partition",
+        "offset",
+        "kafka_timestamp",
+        "value",
+        "alert_id",
+        F.date_format("kafka_timestamp", "yyyyMMdd").cast("int").alias("night"),
+    )
+
+
+@arrow_udf(returnType="reason string, detail string", functionType=ArrowUDFType.SCALAR)
+def diagnose_header(values: pa.Array) -> pa.Array:
+    """Why a container header is not known; null for null."""
+    kind = pa.struct([("reason", pa.string()), ("detail", pa.string())])
+    return pa.array([_diagnosis(value.as_py()) for value in values], type=kind)
+
+
+def _diagnosis(value: bytes | None) -> dict[str, str] | None:
+    if value is None:
+        return None
+    try:
+        header = parse_header(value)
+    except InputError as error:
+        return {"reason": error.reason, "detail": str(error)}
+    return {
+        "reason": UNKNOWN_HEADER,
+        "detail": f"more unknown schemas in one batch than are learnt (header {header.digest}); "
+        "replay it from quarantine",
+    }

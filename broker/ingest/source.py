@@ -1,0 +1,122 @@
+"""Kafka as a stream of packets."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+from collections.abc import Mapping
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
+
+from broker.errors import UsageError
+from broker.ingest.offsets import Place, Reached
+from broker.settings import Kafka
+
+_EARLIEST = -2
+
+
+def is_pattern(topic: str) -> bool:
+    """Whether a topic setting is a regular expression rather than a name."""
+    return re.fullmatch(r"[A-Za-z0-9._-]+", topic) is None
+
+
+def matching(topic: str, places: set[Place]) -> set[Place]:
+    """Partitions of the topics that a topic setting means."""
+    if is_pattern(topic):
+        return {place for place in places if re.fullmatch(topic, place[0])}
+    return {place for place in places if place[0] == topic}
+
+
+def stream_packets(
+    spark: SparkSession, kafka: Kafka, starting: Mapping[str, str], max_offsets: int
+) -> DataFrame:
+    """Messages as ``value, topic, partition, offset, kafka_timestamp, batch_time``.
+
+    Parameters
+    ----------
+    starting
+        Options that say where a stream without a checkpoint starts, from `starting_options`.
+    max_offsets
+        Most records in a batch.
+    """
+    reader = (
+        spark.readStream.format("kafka")
+        .options(**spark_options(kafka), **starting)
+        .option(
+            "subscribePattern" if is_pattern(kafka.input_topic) else "subscribe", kafka.input_topic
+        )
+        .option("maxOffsetsPerTrigger", max_offsets)
+        # One partition of Kafka would otherwise keep all cores but one idle.
+        .option("minPartitions", spark.sparkContext.defaultParallelism)
+        # Loss is detected against the ledger: see broker.ingest.offsets.
+        .option("failOnDataLoss", "false")
+    )
+    # Fixed per batch in Spark's offset log, so a replayed batch has the same time.
+    return reader.load().select(
+        "value",
+        "topic",
+        "partition",
+        "offset",
+        F.col("timestamp").alias("kafka_timestamp"),
+        F.current_timestamp().alias("batch_time"),
+    )
+
+
+def spark_options(kafka: Kafka) -> dict[str, str]:
+    """Options of Spark's Kafka source for the input cluster."""
+    return {"kafka.bootstrap.servers": kafka.servers}
+
+
+def starting_options(
+    start: str, topic: str, reached: Mapping[Place, Reached], places: set[Place]
+) -> dict[str, str]:
+    """Where a stream without a checkpoint starts.
+
+    Parameters
+    ----------
+    start
+        ``ledger`` (where the ledger ends, else at the beginning), ``earliest``, ``latest`` or an
+        ISO time (UTC unless it says otherwise).
+    topic
+        The topic setting.
+    reached
+        How far the ledger has come.
+    places
+        All partitions of the cluster.
+
+    Raises
+    ------
+    UsageError
+        ``start`` is none of these.
+    """
+    if start in ("earliest", "latest"):
+        return {"startingOffsets": start}
+    if start == "ledger":
+        return _from_ledger(topic, reached, places)
+    try:
+        moment = dt.datetime.fromisoformat(start)
+    except ValueError:
+        raise UsageError(
+            f"--from {start}: expected ledger, earliest, latest or a time such as 2024-07-07T03:00"
+        ) from None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=dt.UTC)
+    return {
+        "startingTimestamp": str(int(moment.timestamp() * 1000)),
+        "startingOffsetsByTimestampStrategy": "latest",
+    }
+
+
+def _from_ledger(
+    topic: str, reached: Mapping[Place, Reached], places: set[Place]
+) -> dict[str, str]:
+    wanted = matching(topic, places)
+    if not any(place in reached for place in wanted):
+        return {"startingOffsets": "earliest"}
+    offsets: dict[str, dict[str, int]] = {}
+    for name, number in sorted(wanted):
+        last = reached.get((name, number))
+        offsets.setdefault(name, {})[str(number)] = last.until if last else _EARLIEST
+    return {"startingOffsets": json.dumps(offsets)}

@@ -1,0 +1,172 @@
+"""Writer schemas made readable: any version of a survey's packet against one reader schema.
+
+Avro resolves a writer's schema against a reader's by record names and types. Surveys rename
+records between versions, so here every record is named after its place in the packet. A field
+whose type the reader cannot hold without loss is skipped like one that the reader does not have;
+both are listed, and raw keeps the bytes of such packets.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from broker.packets.schemas import Schema, fingerprint, load_schema
+from broker.surveys import Survey
+
+# Promotions of Avro that lose nothing.
+_WIDER = {"int": {"long", "double"}, "float": {"double"}}
+
+
+@dataclass(frozen=True)
+class Writer:
+    """A writer schema, aligned with the reader schema.
+
+    Parameters
+    ----------
+    key
+        What raw keeps as ``ingest.schema_key``.
+    schema
+        Aligned schema as JSON, for ``from_avro``.
+    unknown_fields
+        Dotted names of fields that the raw table has no column for.
+    """
+
+    key: str
+    schema: str
+    unknown_fields: tuple[str, ...]
+
+
+def reader_schema(survey: Survey) -> Any:
+    """Reader schema of a survey: its packet schema with every field nullable, default null."""
+    placed = _place(load_schema(survey.schema_folder), survey.name, {})
+    return _with_defaults(placed)
+
+
+def align(key: str, schema: Schema, reader: Any) -> Writer:
+    """Writer schema that Avro can resolve against ``reader`` whatever its version.
+
+    Raises
+    ------
+    ValueError
+        The schema is not a record.
+    """
+    placed = _place(schema, reader["name"], {})
+    if not isinstance(placed, dict) or placed.get("type") != "record":
+        raise ValueError(f"the packet's schema is a {type(placed).__name__}, not a record")
+    unknown: list[str] = []
+    aligned = _align_record(placed, reader, "", unknown)
+    return Writer(key, json.dumps(aligned, separators=(",", ":")), tuple(unknown))
+
+
+def writer_key(schema: Schema) -> str:
+    """Key of a schema that is known by its content: docs and spelling do not matter."""
+    return fingerprint(schema)
+
+
+def _place(schema: Any, place: str, named: dict[str, Any]) -> Any:
+    """Inline every reference; each named type gets the name of its place."""
+    if isinstance(schema, list):
+        return [_place(branch, place, named) for branch in schema]
+    if isinstance(schema, str):
+        return _place(named[schema], place, named) if schema in named else schema
+    kind = schema["type"]
+    if kind == "record":
+        return _place_record(schema, place, named)
+    if kind in ("array", "map"):
+        inner = "items" if kind == "array" else "values"
+        return {"type": kind, inner: _place(schema[inner], place, named)}
+    if kind in ("enum", "fixed"):
+        named[schema["name"]] = schema
+        return {**_without_docs(schema), "name": place}
+    return _place(kind, place, named) if isinstance(kind, (list, dict)) else _without_docs(schema)
+
+
+def _place_record(schema: Any, place: str, named: dict[str, Any]) -> Any:
+    named[schema["name"]] = schema
+    fields = [
+        {"name": field["name"], "type": _place(field["type"], f"{place}_{field['name']}", named)}
+        for field in schema["fields"]
+    ]
+    return {"type": "record", "name": place, "fields": fields}
+
+
+def _without_docs(schema: Any) -> Any:
+    return {key: value for key, value in schema.items() if key not in ("doc", "aliases")}
+
+
+def _with_defaults(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_with_defaults(branch) for branch in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if schema["type"] == "array":
+        return {**schema, "items": _with_defaults(schema["items"])}
+    if schema["type"] != "record":
+        return schema
+    fields = [
+        {
+            "name": field["name"],
+            "type": ["null", *(_with_defaults(branch) for branch in _branches(field["type"]))],
+            "default": None,
+        }
+        for field in schema["fields"]
+    ]
+    return {**schema, "fields": fields}
+
+
+def _branches(kind: Any) -> list[Any]:
+    """Non-null alternatives of a type."""
+    return [b for b in (kind if isinstance(kind, list) else [kind]) if b != "null"]
+
+
+def _align_record(writer: Any, reader: Any, path: str, unknown: list[str]) -> Any:
+    readable = {field["name"]: field["type"] for field in reader["fields"]}
+    fields = []
+    for field in writer["fields"]:
+        name = f"{path}{field['name']}"
+        target = readable.get(field["name"])
+        if target is None or not _fits(field["type"], target):
+            unknown.append(name)
+            # A name that no reader has: Avro reads past the field.
+            fields.append({**field, "name": f"{field['name']}__not_read"})
+        else:
+            kind = _align_type(field["type"], target, f"{name}.", unknown)
+            fields.append({"name": field["name"], "type": kind})
+    return {**writer, "fields": fields}
+
+
+def _align_type(writer: Any, reader: Any, path: str, unknown: list[str]) -> Any:
+    if isinstance(writer, list):
+        return [b if b == "null" else _align_type(b, reader, path, unknown) for b in writer]
+    target = next((b for b in _branches(reader) if _kind(b) == _kind(writer)), None)
+    if target is None or not isinstance(writer, dict):
+        return writer
+    if writer["type"] == "record":
+        return _align_record(writer, target, path, unknown)
+    if writer["type"] == "array":
+        return {**writer, "items": _align_type(writer["items"], target["items"], path, unknown)}
+    return writer
+
+
+def _kind(schema: Any) -> str:
+    return str(schema["type"] if isinstance(schema, dict) else schema)
+
+
+def _fits(writer: Any, reader: Any) -> bool:
+    """Whether every value of ``writer`` has an equal value in ``reader``."""
+    return all(
+        any(_branch_fits(branch, target) for target in _branches(reader))
+        for branch in _branches(writer)
+    )
+
+
+def _branch_fits(writer: Any, reader: Any) -> bool:
+    if _kind(writer) == "array" and _kind(reader) == "array":
+        return _fits(writer["items"], reader["items"])
+    if _kind(writer) == "record" and _kind(reader) == "record":
+        return True  # field by field
+    if _kind(writer) in ("enum", "fixed", "map"):
+        return bool(writer == reader)
+    return _kind(writer) == _kind(reader) or _kind(reader) in _WIDER.get(_kind(writer), set())

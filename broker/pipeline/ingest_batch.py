@@ -1,0 +1,109 @@
+"""One batch of packets, from Kafka or from quarantine, staged as raw and quarantine rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from pyspark.sql import DataFrame, Observation
+from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
+
+from broker.errors import LedgerError
+from broker.ingest.decoder import PacketDecoder
+from broker.ingest.framing import UNKNOWN_HEADER
+from broker.ingest.rows import quarantine_rows, raw_rows
+from broker.sinks.ledger import NightCount, ReasonCount
+from broker.sinks.publish import Attempt
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """What became of one batch of packets."""
+
+    read: int
+    written: int
+    bytes_read: int
+    by_night: tuple[NightCount, ...]
+    by_reason: tuple[ReasonCount, ...]
+
+    @property
+    def quarantined(self) -> int:
+        """Packets that did not become rows."""
+        return self.read - self.written
+
+
+@dataclass(frozen=True)
+class _Pass:
+    read: int
+    written: int
+    unknown: int
+    bytes_read: int
+
+
+def ingest(decoder: PacketDecoder, packets: DataFrame, attempt: Attempt) -> Ingested:
+    """Stage the raw and quarantine tables of a batch.
+
+    Messages with a container header never met before are decoded in a second pass, once it is
+    learnt; a quarantine pass runs only when something is refused.
+
+    Parameters
+    ----------
+    decoder
+        The survey's decoder.
+    packets
+        ``value, topic, partition, offset, kafka_timestamp, batch_time``.
+    attempt
+        Where to stage.
+
+    Raises
+    ------
+    LedgerError
+        The files do not hold what was counted on the way into them.
+    """
+    decoder.forget_passing()
+    seen = _stage_sound(decoder, packets, attempt)
+    if seen.read > seen.written:
+        refused_rows = quarantine_rows(decoder.decode(packets), decoder.survey.name, attempt.stage)
+        attempt.stage_table(refused_rows, "quarantine")
+    staged = attempt.rows_by_night("raw")
+    refused = attempt.count_by("quarantine", "reason")
+    if sum(staged.values()) != seen.written or sum(refused.values()) != seen.read - seen.written:
+        raise LedgerError(
+            f"batch {attempt.key}: {seen.read} packets were read, but {sum(staged.values())} raw "
+            f"rows and {sum(refused.values())} quarantined ones are in its files; start again, and "
+            "if it repeats, keep the staging folder and report it"
+        )
+    return Ingested(
+        read=seen.read,
+        written=seen.written,
+        bytes_read=seen.bytes_read,
+        by_night=tuple(NightCount(night, rows) for night, rows in sorted(staged.items())),
+        by_reason=tuple(ReasonCount(reason, n) for reason, n in sorted(refused.items())),
+    )
+
+
+def _stage_sound(decoder: PacketDecoder, packets: DataFrame, attempt: Attempt) -> _Pass:
+    if decoder.knows_nothing:
+        decoder.learn(packets)
+        return _stage_raw(decoder.decode(packets), attempt)
+    done = _stage_raw(decoder.decode(packets), attempt)
+    if not done.unknown:
+        return done
+    rest = decoder.unknown(packets)  # unknown to what was known until now
+    if not decoder.learn(rest):
+        return done
+    learnt = _stage_raw(decoder.decode(rest), attempt)
+    return replace(done, written=done.written + learnt.written)
+
+
+def _stage_raw(checked: DataFrame, attempt: Attempt) -> _Pass:
+    seen = Observation()
+    sound = F.col("reason").isNull()
+    counted = checked.observe(
+        seen,
+        F.count(F.lit(1)).alias("read"),
+        F.count_if(sound).alias("written"),
+        F.count_if(F.col("reason") == UNKNOWN_HEADER).alias("unknown"),
+        F.sum(F.length("value")).alias("bytes_read"),
+    )
+    attempt.stage_table(raw_rows(counted), "raw")
+    return _Pass(**{name: value or 0 for name, value in seen.get.items()})

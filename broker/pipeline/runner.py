@@ -1,0 +1,202 @@
+"""Start streaming queries, wait, stop them between batches, and say how it ended."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+from pyspark.java_gateway import ensure_callback_server_started
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.streaming.query import StreamingQuery
+
+from broker.errors import FatalError, NightjarError
+from broker.storage import is_disk_full
+
+log = logging.getLogger(__name__)
+
+_POLL_S = 0.2
+
+
+class StopRequested(Exception):
+    """Refuses a batch after a stop was asked for.
+
+    Returning instead would make Spark commit a batch that nobody processed.
+    """
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One query: a streaming frame, and what to do with each batch.
+
+    Parameters
+    ----------
+    name
+        Name of the query, in logs and Spark's UI.
+    packets
+        The streaming frame.
+    process
+        Takes a batch and its number.
+    checkpoint
+        Address of Spark's checkpoint folder.
+    trigger_seconds
+        Shortest time between the starts of two batches.
+    """
+
+    name: str
+    packets: DataFrame
+    process: Callable[[DataFrame, int], None]
+    checkpoint: str
+    trigger_seconds: float
+
+
+@dataclass
+class Runner:
+    """Runs streams in one Spark application until they end, die or are told to stop.
+
+    Parameters
+    ----------
+    spark
+        The session.
+    once
+        Process what is there and end, instead of waiting for more.
+    """
+
+    spark: SparkSession
+    once: bool = False
+    _stopping: threading.Event = field(default_factory=threading.Event)
+    _failures: dict[str, BaseException] = field(default_factory=dict)
+
+    def run(self, streams: list[Stream]) -> None:
+        """Run all streams: together, or with ``once`` one after the other.
+
+        Raises
+        ------
+        FatalError
+            A query died; the message is its reason in one line. The others have finished their
+            batch.
+        """
+        self._listen_for_stop()
+        groups = [[stream] for stream in streams] if self.once else [streams]
+        for group in groups:
+            self._run_together(group)
+            if self._failures:
+                name, error = next(iter(self._failures.items()))
+                raise as_fatal(f"query {name} died", error)
+            if self._stopping.is_set():
+                log.info("stopped on request; the next start continues here")
+                return
+
+    def _run_together(self, streams: list[Stream]) -> None:
+        queries = [self._start(stream) for stream in streams]
+        while any(query.isActive for query in queries):
+            self._note_deaths(queries)
+            if self._stopping.is_set():
+                self._stop_idle(queries)
+            time.sleep(_POLL_S)
+        self._note_deaths(queries)
+
+    def _start(self, stream: Stream) -> StreamingQuery:
+        writer = (
+            stream.packets.writeStream.queryName(stream.name)
+            .option("checkpointLocation", stream.checkpoint)
+            .foreachBatch(self._gated(stream))
+        )
+        if self.once:
+            return writer.trigger(availableNow=True).start()
+        return writer.trigger(processingTime=f"{stream.trigger_seconds} seconds").start()
+
+    def _gated(self, stream: Stream) -> Callable[[DataFrame, int], None]:
+        def process(packets: DataFrame, batch_id: int) -> None:
+            if self._stopping.is_set():
+                raise StopRequested(stream.name)
+            try:
+                stream.process(packets, batch_id)
+            except BaseException as error:
+                # Spark passes on a trace as text only; the error itself has the reason.
+                self._failures.setdefault(stream.name, error)
+                raise
+
+        return process
+
+    def _note_deaths(self, queries: list[StreamingQuery]) -> None:
+        """Remember why queries died, and let the others end after their batch."""
+        for query in queries:
+            error = None if query.isActive else query.exception()
+            if error is not None and "StopRequested" not in str(error):
+                self._failures.setdefault(query.name or "", error)
+        if self._failures:
+            self._stopping.set()
+
+    @staticmethod
+    def _stop_idle(queries: list[StreamingQuery]) -> None:
+        # stop() would interrupt a running batch; a busy query meets the gate instead.
+        for query in queries:
+            if query.isActive and not query.status["isTriggerActive"]:
+                query.stop()
+
+    def _listen_for_stop(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._stopping.set())
+        # Under spark-submit the JVM is the parent process and gets the signal, not Python.
+        listen_in_jvm(self.spark, self._stopping.set)
+
+
+def listen_in_jvm(spark: SparkSession, on_signal: Callable[[], None]) -> None:
+    """Call ``on_signal`` when the JVM gets SIGTERM, instead of letting it exit at once."""
+
+    class Handler:
+        def handle(self, _signal: Any) -> None:
+            on_signal()
+
+        class Java:
+            implements = ("sun.misc.SignalHandler",)
+
+    gateway = spark.sparkContext._gateway
+    assert gateway is not None
+    ensure_callback_server_started(gateway)  # type: ignore[no-untyped-call]
+    jvm = gateway.jvm
+    jvm.sun.misc.Signal.handle(jvm.sun.misc.Signal("TERM"), Handler())
+
+
+def as_fatal(what: str, error: BaseException) -> NightjarError:
+    """One-line error for whatever ended a query; our own errors stay what they are."""
+    if isinstance(error, NightjarError):
+        return error
+    reason = _first_line(error)
+    if is_disk_full(error):
+        return FatalError(
+            f"{what}: the disk is full ({reason}). The batch was not written, nothing is lost: "
+            "free some space and start again"
+        )
+    return FatalError(f"{what}: {reason}")
+
+
+def _first_line(error: BaseException) -> str:
+    if isinstance(error, Py4JJavaError):
+        text = str(_root_cause(error.java_exception))
+    elif isinstance(error, PySparkException):
+        text = str(error)
+    else:
+        text = f"{type(error).__name__}: {error}"
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[0][:300] if lines else type(error).__name__
+
+
+def _root_cause(throwable: Any) -> str:
+    while throwable.getCause() is not None:
+        throwable = throwable.getCause()
+    return str(throwable.toString())
+
+
+def exit_with(error: NightjarError) -> None:
+    """Print an error's line and leave with its exit code."""
+    print(f"nightjar: {error}", file=sys.stderr, flush=True)
+    sys.exit(error.exit_code)

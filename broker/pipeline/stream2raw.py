@@ -1,0 +1,195 @@
+"""stream2raw: packets from Kafka become rows of the raw table, or go to quarantine."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass, field
+
+from pyspark.sql import DataFrame, SparkSession
+
+from broker.errors import UsageError
+from broker.ingest.decoder import PacketDecoder
+from broker.ingest.offsets import (
+    Broker,
+    Place,
+    Reached,
+    Span,
+    Watermarks,
+    batch_spans,
+    batch_time,
+    check_nothing_missed,
+)
+from broker.ingest.source import starting_options, stream_packets
+from broker.pipeline.ingest_batch import Ingested, ingest
+from broker.pipeline.runner import Stream
+from broker.settings import Settings
+from broker.sinks.ledger import LedgerRow, OffsetRange
+from broker.sinks.publish import Publisher
+from broker.storage import Storage
+from broker.surveys import get_survey
+
+log = logging.getLogger(__name__)
+
+STAGE = "raw"
+CHECKPOINT = "checkpoints/stream2raw"
+# Until packets have been seen, they are taken to be as large as ZTF's.
+_PACKET_BYTES = 75_000
+
+
+@dataclass
+class Stream2Raw:
+    """The stage ``raw``; make it inside a `StageLock`.
+
+    Parameters
+    ----------
+    spark
+        The session.
+    settings
+        Settings of one survey.
+    start
+        Where a stream without a checkpoint starts: see `starting_options`. Given explicitly, it is
+        refused beside a checkpoint, which would silently win.
+    """
+
+    spark: SparkSession
+    settings: Settings
+    start: str | None = None
+    _reached: dict[Place, Reached] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._storage = Storage(self.settings.survey_root)
+        self._publisher = Publisher(self._storage, STAGE)
+        self._decoder = PacketDecoder(
+            get_survey(self.settings.survey), self.settings.ingest, self._storage
+        )
+        self._broker = Broker(self.settings.kafka.client_options())
+
+    def stream(self) -> Stream:
+        """Recover what an earlier process left, and describe the query.
+
+        Raises
+        ------
+        UsageError
+            ``start`` was given, but a checkpoint exists.
+        """
+        for key in self._publisher.recover():
+            log.info("finished batch %s of an earlier run", key)
+        self._resuming = self._storage.exists(f"{CHECKPOINT}/offsets")
+        if self._resuming and self.start not in (None, "ledger"):
+            raise UsageError(
+                f"--from {self.start} has no effect beside the checkpoint "
+                f"{self._storage.uri(CHECKPOINT)}, which says where to go on; remove that folder "
+                "first, or leave --from out"
+            )
+        rows = self._publisher.ledger.rows(STAGE)
+        self._reached = _reached(rows)
+        kafka = self.settings.kafka
+        starting = starting_options(
+            self.start or "ledger", kafka.input_topic, self._reached, self._broker.partitions()
+        )
+        return Stream(
+            name=STAGE,
+            packets=stream_packets(self.spark, kafka, starting, self._max_offsets(rows)),
+            process=self.process,
+            checkpoint=self._storage.uri(CHECKPOINT),
+            trigger_seconds=self.settings.ingest.trigger_seconds,
+        )
+
+    def process(self, packets: DataFrame, batch_id: int) -> None:
+        """Ingest one batch, prove that nothing before it was missed, and commit it."""
+        began = time.monotonic()
+        key = batch_key(self.spark, batch_id)
+        if self._publisher.ledger.has(STAGE, key):
+            log.info("batch %s is committed already", key)
+            return
+        attempt = self._publisher.attempt(key)
+        done = ingest(self._decoder, packets, attempt)
+        offsets = self._proven(batch_id, done)
+        row = LedgerRow(
+            survey=self.settings.survey,
+            stage=STAGE,
+            key=key,
+            batch_time=batch_time(self._storage, CHECKPOINT, batch_id),
+            seconds=time.monotonic() - began,
+            read=done.read,
+            written=done.written,
+            quarantined=done.quarantined,
+            bytes_read=done.bytes_read,
+            offsets=offsets,
+            by_night=done.by_night,
+            by_reason=done.by_reason,
+        )
+        self._publisher.finish(attempt, row)
+        self._reached |= _reached([row])
+        log_batch(row)
+
+    def _proven(self, batch_id: int, done: Ingested) -> tuple[OffsetRange, ...]:
+        spans = batch_spans(self._storage, CHECKPOINT, batch_id)
+        kept = self._broker.watermarks(spans.keys() | self._reached.keys())
+        known = {place: _from_first(span, kept.get(place)) for place, span in spans.items()}
+        check_nothing_missed(
+            known,
+            self._reached,
+            kept,
+            read_all=done.read == sum(span.until - span.start for span in known.values()),
+            may_skip=batch_id == 0 and self.start is not None,
+        )
+        return tuple(
+            OffsetRange(*place, span.start, span.until, _end(span, kept.get(place)))
+            for place, span in sorted(known.items())
+            if span.until > span.start
+        )
+
+    def _max_offsets(self, rows: list[LedgerRow]) -> int:
+        """Records that make a batch of the size that the settings aim at."""
+        ingest_settings = self.settings.ingest
+        if ingest_settings.max_offsets_per_batch:
+            return ingest_settings.max_offsets_per_batch
+        recent = [row for row in rows[-20:] if row.read]
+        packets = sum(row.read for row in recent)
+        mean = sum(row.bytes_read for row in recent) / packets if packets else _PACKET_BYTES
+        return max(100, int(ingest_settings.batch_megabytes * 1_000_000 / max(mean, 1.0)))
+
+
+def _reached(rows: list[LedgerRow]) -> dict[Place, Reached]:
+    reached: dict[Place, Reached] = {}
+    for row in rows:
+        for span in row.offsets:
+            place = (span.topic, span.partition)
+            if place not in reached or span.until >= reached[place].until:
+                reached[place] = Reached(span.until, span.end)
+    return reached
+
+
+def _from_first(span: Span, kept: Watermarks | None) -> Span:
+    """Span with a known start: a partition met for the first time begins where the broker does."""
+    if span.start >= 0:
+        return span
+    return Span(kept.low if kept else 0, span.until)
+
+
+def _end(span: Span, kept: Watermarks | None) -> int:
+    return kept.high if kept else span.until
+
+
+def batch_key(spark: SparkSession, batch_id: int) -> str:
+    """Key of the batch in hand; only inside ``foreachBatch``."""
+    query = spark.sparkContext.getLocalProperty("sql.streaming.queryId")
+    return f"{str(query)[:8]}-{batch_id:06d}"
+
+
+def log_batch(row: LedgerRow) -> None:
+    """One line per batch."""
+    nights = ", ".join(str(item.night) for item in row.by_night[:4])
+    log.info(
+        "%s %s: read %d, wrote %d, quarantined %d; nights %s%s; %.2f s",
+        row.stage,
+        row.key,
+        row.read,
+        row.written,
+        row.quarantined,
+        nights,
+        " …" if len(row.by_night) > 4 else "",
+        row.seconds,
+    )

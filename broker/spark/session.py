@@ -1,0 +1,77 @@
+"""The one place that builds a Spark session, and the checks a session must pass."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from pyspark.sql import SparkSession
+
+from broker.errors import SettingsError
+
+# Without these one flipped bit in a length makes Avro allocate gigabytes, at every restart.
+AVRO_LIMITS = {
+    "org.apache.avro.limits.bytes.maxLength": 33_554_432,
+    "org.apache.avro.limits.string.maxLength": 33_554_432,
+    "org.apache.avro.limits.collectionItems.maxLength": 1_000_000,
+}
+PACKAGES = "org.apache.spark:spark-sql-kafka-0-10_2.13:4.1.3,org.apache.spark:spark-avro_2.13:4.1.1"
+
+
+def build_session(name: str) -> SparkSession:
+    """Session of this application, from ``conf/spark-defaults.conf`` or spark-submit's options.
+
+    Parameters
+    ----------
+    name
+        Application name in Spark's UI.
+    """
+    # Workers would take whatever `python3` is first on PATH. On a cluster the operator names the
+    # workers' interpreter, which is not at the driver's path.
+    if os.environ.get("SPARK_SUBMIT_MODE") is None:
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    return (
+        SparkSession.builder.appName(name).config("spark.sql.session.timeZone", "UTC").getOrCreate()
+    )
+
+
+def check_decoder_can_run(spark: SparkSession) -> None:
+    """Refuse to decode packets without the connectors or Avro's own limits.
+
+    Raises
+    ------
+    SettingsError
+        Says what to add to the command line.
+    """
+    _check_connectors(spark)
+    jvm = spark.sparkContext._jvm
+    assert jvm is not None
+    missing = [k for k, v in AVRO_LIMITS.items() if jvm.System.getProperty(k) != str(v)]
+    options = spark.conf.get("spark.executor.extraJavaOptions", "") or ""
+    if not str(spark.sparkContext.master).startswith("local"):
+        missing += [k for k, v in AVRO_LIMITS.items() if f"-D{k}={v}" not in options]
+    if missing:
+        flags = " ".join(f"-D{key}={value}" for key, value in AVRO_LIMITS.items())
+        raise SettingsError(
+            "Avro's size limits are not set, so one damaged packet could kill this process at "
+            "every restart; start with SPARK_CONF_DIR=conf, or give\n"
+            f'  --conf "spark.driver.extraJavaOptions={flags}" '
+            f'--conf "spark.executor.extraJavaOptions={flags}"'
+        )
+
+
+def _check_connectors(spark: SparkSession) -> None:
+    jvm = spark.sparkContext._jvm
+    assert jvm is not None
+    loader = jvm.Thread.currentThread().getContextClassLoader()
+    for name in (
+        "org.apache.spark.sql.kafka010.KafkaSourceProvider",
+        "org.apache.spark.sql.avro.AvroDataToCatalyst",
+    ):
+        path = name.replace(".", "/") + ".class"
+        if loader.getResource(path) is None:
+            raise SettingsError(
+                f"Spark has no {name}: run `bin/nightjar --version` once, which fetches the jars, "
+                "and start with SPARK_CONF_DIR=conf from the checkout; elsewhere give\n"
+                f"  --packages {PACKAGES}"
+            )

@@ -1,0 +1,43 @@
+"""Kafka to raw Parquet: spark-submit jobs/stream2raw.py --survey ztf [--once] [--from …]."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from broker.errors import NightjarError
+from broker.pipeline.runner import Runner, exit_with
+from broker.pipeline.stream2raw import STAGE, Stream2Raw
+from broker.settings import load_settings
+from broker.sinks.locks import StageLock
+from broker.spark.session import build_session, check_decoder_can_run
+from broker.storage import Storage
+
+
+def main(
+    survey: Annotated[str, typer.Option(help="Survey: a file conf/<survey>.toml.")],
+    conf: Annotated[Path | None, typer.Option(help="A further TOML file of settings.")] = None,
+    settings_words: Annotated[
+        list[str] | None, typer.Option("--set", help="section.key=value, as often as needed.")
+    ] = None,
+    once: Annotated[bool, typer.Option(help="Process what is there and exit.")] = False,
+    start: Annotated[
+        str | None, typer.Option("--from", help="ledger, earliest, latest or an ISO time.")
+    ] = None,
+) -> None:
+    """Keep every packet of a survey's Kafka topic as Parquet."""
+    try:
+        settings = load_settings(survey, conf, settings_words or ())
+        with StageLock(Storage(settings.survey_root), STAGE):
+            spark = build_session(f"nightjar {survey} stream2raw")
+            check_decoder_can_run(spark)
+            stage = Stream2Raw(spark, settings, start)
+            Runner(spark, once).run([stage.stream()])
+    except NightjarError as error:
+        exit_with(error)
+
+
+if __name__ == "__main__":
+    typer.run(main)
