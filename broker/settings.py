@@ -29,6 +29,7 @@ _PATH_KEYS = {
     "storage": ("root",),
     "ingest": ("schema",),
     "filters": ("folder",),
+    "simulator": ("source", "schema"),
     "embedded_kafka": ("folder", "properties_file"),
 }
 
@@ -96,6 +97,29 @@ class EmbeddedKafka(Section):
     properties_file: Path | None = None
 
 
+class Simulator(Section):
+    """The night that ``bin/nightjar simulate`` plays, and how."""
+
+    source: Path | None = Field(
+        None, description="packet or archive, a folder of them, or nights of a raw table"
+    )
+    topic: str = Field("", description="empty: `kafka.input_topic`")
+    partitions: int = Field(1, ge=1, description="of a topic that is not there yet")
+    framing: Framing | None = Field(None, description="none: `ingest.framing`")
+    schema_path: Path | None = Field(
+        None, alias="schema", description="of bare packets, stored or sent; none: `ingest.schema`"
+    )
+    schema_id: int | None = Field(
+        None, ge=0, description="of confluent messages; none: major × 100 + minor of the schema"
+    )
+    display: str = Field("", description="field to show of each observation: `candidate,jd`")
+    alerts_per_observation: int = Field(0, ge=0, description="0: one stream, no observations")
+    observations: int = Field(-1, ge=-1, description="-1: until the night is over")
+    interval_seconds: float = Field(0.0, ge=0, description="from one observation to the next")
+    rate: float | None = Field(None, gt=0, description="alerts per second, evenly")
+    speed: float | None = Field(None, gt=0, description="times faster than recorded")
+
+
 class Settings(Section):
     """All settings of one survey's broker."""
 
@@ -104,6 +128,7 @@ class Settings(Section):
     kafka: Kafka
     ingest: Ingest
     embedded_kafka: EmbeddedKafka
+    simulator: Simulator = Field(default_factory=Simulator)
 
     @property
     def survey_root(self) -> str:
