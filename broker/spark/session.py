@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 from pyspark.sql import SparkSession
 
 from broker.errors import SettingsError
+from broker.settings import CONF_FOLDER, PROJECT_ROOT
 
 # Without these one flipped bit in a length makes Avro allocate gigabytes, at every restart.
 AVRO_LIMITS = {
@@ -26,13 +28,28 @@ def build_session(name: str) -> SparkSession:
     name
         Application name in Spark's UI.
     """
+    builder = SparkSession.builder.appName(name).config("spark.sql.session.timeZone", "UTC")
+    for key, value in _launch_options().items():
+        builder = builder.config(key, value)
+    spark = builder.getOrCreate()
     # Workers would take whatever `python3` is first on PATH. On a cluster the operator names the
     # workers' interpreter, which is not at the driver's path.
-    if os.environ.get("SPARK_SUBMIT_MODE") is None:
-        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    return (
-        SparkSession.builder.appName(name).config("spark.sql.session.timeZone", "UTC").getOrCreate()
-    )
+    if str(spark.sparkContext.master).startswith("local") and "PYSPARK_PYTHON" not in os.environ:
+        spark.sparkContext.pythonExec = sys.executable
+    return spark
+
+
+def _launch_options() -> dict[str, str]:
+    """Options for the JVM that this process starts; none where spark-submit has started it.
+
+    The jars' path in our spark-defaults.conf is relative, for spark-submit from the checkout.
+    """
+    if "PYSPARK_GATEWAY_PORT" in os.environ:
+        return {}
+    conf = os.environ.setdefault("SPARK_CONF_DIR", str(CONF_FOLDER))
+    jars = sorted(str(jar) for jar in (PROJECT_ROOT / "jars/spark").glob("*.jar"))
+    ours = Path(conf).resolve() == CONF_FOLDER
+    return {"spark.jars": ",".join(jars)} if ours else {}
 
 
 def check_decoder_can_run(spark: SparkSession) -> None:
