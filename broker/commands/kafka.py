@@ -1,0 +1,116 @@
+"""``nightjar kafka start|stop|status``: the embedded single-node Kafka."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
+
+import typer
+
+from broker.errors import SettingsError, UsageError
+
+if TYPE_CHECKING:
+    from broker.kafka.server import EmbeddedKafka
+
+app = typer.Typer(no_args_is_help=True, help="A real Kafka on this machine, for trials and tests.")
+
+Port = Annotated[
+    int | None, typer.Option(help="Port for clients; the controller takes the next one.")
+]
+Folder = Annotated[
+    Path | None, typer.Option("--dir", help="Folder of its topics and log.", file_okay=False)
+]
+Survey = Annotated[str, typer.Option(help="Survey whose settings to read.")]
+Conf = Annotated[Path | None, typer.Option(help="A further TOML file of settings.")]
+Words = Annotated[
+    list[str] | None, typer.Option("--set", help="section.key=value, as often as needed.")
+]
+
+
+@app.command()
+def start(
+    port: Port = None,
+    folder: Folder = None,
+    survey: Survey = "ztf",
+    conf: Conf = None,
+    settings_words: Words = None,
+) -> None:
+    """Start Kafka and return when it answers; it goes on running in the background."""
+    kafka = _kafka(port, folder, survey, conf, settings_words)
+    if kafka.start():
+        print(f"Kafka is up at {kafka.servers}")
+    else:
+        print(f"Kafka runs already at {kafka.servers}")
+    print(f"topics  {kafka.folder}")
+    print(f"log     {kafka.log_file}")
+
+
+@app.command()
+def stop(
+    port: Port = None,
+    folder: Folder = None,
+    survey: Survey = "ztf",
+    conf: Conf = None,
+    settings_words: Words = None,
+) -> None:
+    """Stop Kafka cleanly; its topics stay."""
+    kafka = _kafka(port, folder, survey, conf, settings_words)
+    running = kafka.status()
+    if port is not None and running.pid is not None and running.port != port:
+        raise UsageError(
+            f"the Kafka of {kafka.folder} runs at port {running.port}, not {port}; "
+            "name the one to stop by its folder, with --dir"
+        )
+    print("Kafka is stopped" if kafka.stop() else f"no Kafka of {kafka.folder} is running")
+
+
+@app.command()
+def status(
+    port: Port = None,
+    folder: Folder = None,
+    survey: Survey = "ztf",
+    conf: Conf = None,
+    settings_words: Words = None,
+) -> None:
+    """Tell whether Kafka runs: exit code 0 when it answers, 1 otherwise."""
+    kafka = _kafka(port, folder, survey, conf, settings_words)
+    found = kafka.status()
+    if found.pid is None or port not in (None, found.port):
+        print(f"no Kafka of {kafka.folder} is running{f' at port {port}' if port else ''}")
+        raise typer.Exit(1)
+    if not found.answers:
+        print(f"Kafka (process {found.pid}) does not answer at {found.servers}: {kafka.log_file}")
+        raise typer.Exit(1)
+    print(f"Kafka is up at {found.servers} (process {found.pid})")
+    print(f"topics  {kafka.folder}")
+    print(f"log     {kafka.log_file}")
+
+
+def _kafka(
+    port: int | None,
+    folder: Path | None,
+    survey: str,
+    conf: Path | None,
+    settings_words: list[str] | None,
+) -> EmbeddedKafka:
+    from broker.kafka.server import EmbeddedKafka
+    from broker.settings import load_settings
+
+    settings = load_settings(survey, conf, settings_words or ())
+    embedded = settings.embedded_kafka
+    return EmbeddedKafka(
+        folder or embedded.folder or _default_folder(settings.storage.root),
+        port or embedded.port,
+        properties_file=embedded.properties_file,
+    )
+
+
+def _default_folder(root: str) -> Path:
+    address = urlsplit(root)
+    if address.scheme not in ("", "file"):
+        raise SettingsError(
+            f"storage.root is {root}, where Kafka cannot keep its topics; "
+            "set embedded_kafka.folder, or give --dir, a folder of this machine"
+        )
+    return Path(address.path) / "kafka"

@@ -1,0 +1,1 @@
+"""Kafka without Spark: the embedded server, and clients."""

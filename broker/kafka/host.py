@@ -1,0 +1,63 @@
+"""What the embedded Kafka needs of this machine: Java, two ports, a look at processes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+from contextlib import closing
+from pathlib import Path
+
+from broker.errors import SettingsError
+from broker.settings import PROJECT_ROOT
+
+HOST = "127.0.0.1"
+JARS_FOLDER = PROJECT_ROOT / "jars" / "kafka"
+
+
+def free_port() -> int:
+    """Return a port such that it and its successor are free just now."""
+    while True:
+        with closing(socket.socket()) as probe:
+            probe.bind((HOST, 0))
+            port = int(probe.getsockname()[1])
+        if port < 65535 and port_is_free(port) and port_is_free(port + 1):
+            return port
+
+
+def port_is_free(port: int) -> bool:
+    """Whether nobody on this machine listens at ``port``."""
+    with closing(socket.socket()) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def java_command(*options: str) -> list[str]:
+    """Command line of a JVM with the server's jars."""
+    if not any(JARS_FOLDER.glob("kafka_*.jar")):
+        raise SettingsError(
+            f"there is no Kafka server in {JARS_FOLDER}; run `bin/nightjar --version` once, "
+            "which fetches it"
+        )
+    home = os.environ.get("JAVA_HOME")
+    java = shutil.which("java", path=f"{home}/bin" if home else None)
+    if java is None:
+        where = f"in JAVA_HOME={home}" if home else "on PATH"
+        raise SettingsError(f"found no java {where}; install Java 17 or later, or set JAVA_HOME")
+    return [java, *options, "-cp", f"{JARS_FOLDER}/*"]
+
+
+def command_line(pid: int) -> str:
+    """Words that a process was started with; empty when there is none."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except FileNotFoundError:
+        if Path("/proc/self").exists():
+            return ""
+    words = ["ps", "-o", "command=", "-p", str(pid)]  # systems without /proc
+    return subprocess.run(words, capture_output=True, text=True, check=False).stdout
