@@ -1,0 +1,8 @@
+"""Read alerts as a subscriber does: from a topic or from files, decoded and chosen."""
+
+from __future__ import annotations
+
+from broker.client.alert import Alert, Received
+from broker.client.iterate import Alerts, iterate
+
+__all__ = ["Alert", "Alerts", "Received", "iterate"]

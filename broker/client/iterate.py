@@ -1,0 +1,210 @@
+"""Iterate over alerts, from a Kafka topic or from files, for scripts and notebooks.
+
+::
+
+    from broker.client import iterate
+
+    for alert in iterate("nightjar_ztf_early_snia_candidates", servers="localhost:9092"):
+        print(alert["objectId"], alert["mag"])
+
+    bright = iterate("nights/20240131", where="candidate.magpsf < 18 and candidate.drb > 0.9")
+    table = pandas.json_normalize(list(bright))
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Generator, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+
+from broker.client.alert import Alert, Received
+from broker.client.topic import Message, read_topic
+from broker.client.where import Where, unknown_field_error
+from broker.errors import InputError
+from broker.packets.fields import field_paths
+from broker.packets.files import iterate_packets
+from broker.packets.framing import Decoder, Framing
+from broker.packets.schemas import Schema, load_schema
+from broker.settings import PROJECT_ROOT, load_settings
+
+OnError = Callable[[InputError], None]
+SCHEMAS_FOLDER = PROJECT_ROOT / "schemas"
+
+
+class Alerts(Iterator[Alert]):
+    """Alerts one by one, and how many there were so far.
+
+    Attributes
+    ----------
+    n_read, n_chosen, n_failed
+        Messages or packets read; alerts given out; messages or files that could not be used.
+    seconds
+        From the start to the last message; waiting for more does not count.
+    """
+
+    def __init__(
+        self,
+        messages: Callable[[OnError], Iterator[Message]],
+        decoder: Decoder,
+        where: Where | None,
+        max_alerts: int | None,
+        on_error: OnError,
+    ) -> None:
+        self.n_read = self.n_chosen = self.n_failed = 0
+        self.seconds = 0.0
+        self._decoder = decoder
+        self._chooser = _Chooser(where)
+        self._on_error = on_error
+        self._left = max_alerts
+        self._alerts = self._chosen(messages(self._fail))
+
+    def __next__(self) -> Alert:
+        return next(self._alerts)
+
+    def close(self) -> None:
+        """Let go of the topic or archive before the end; nothing follows."""
+        self._alerts.close()
+
+    def _chosen(self, messages: Iterator[Message]) -> Generator[Alert, None, None]:
+        start = time.monotonic()
+        while self._left is None or self.n_chosen < self._left:
+            message = next(messages, None)
+            if message is None:
+                return
+            self.n_read += 1
+            self.seconds = time.monotonic() - start
+            alert = self._decoded(message)
+            if alert is not None and self._chooser(alert):
+                self.n_chosen += 1
+                yield alert
+
+    def _decoded(self, message: Message) -> Alert | None:
+        try:
+            packet = self._decoder.decode(message.value, message.key)
+        except InputError as error:
+            self._fail(InputError(f"{message.origin}: {error}", reason=error.reason))
+            return None
+        return Alert(Received(message.origin, message.value or b"", packet))
+
+    def _fail(self, error: InputError) -> None:
+        self.n_failed += 1
+        self._on_error(error)
+
+
+def iterate(
+    source: str | Path,
+    *,
+    servers: str | None = None,
+    options: Mapping[str, str] | None = None,
+    framing: Framing | None = None,
+    schema: str | Path | None = None,
+    registry: str | Path | None = None,
+    where: str | None = None,
+    max_alerts: int | None = None,
+    timeout_seconds: float | None = 5.0,
+    on_error: OnError | None = None,
+) -> Alerts:
+    """Iterate over the alerts of a topic, folder, archive or file.
+
+    Parameters
+    ----------
+    source
+        A path of packets (``.avro``, ``.avro.gz``, ``NITE*.tar.gz``) or else a topic.
+        ``servers`` or ``options`` make it a topic in any case.
+    servers
+        ``host:port`` of the Kafka cluster; default: that of the settings.
+    options
+        Further options of librdkafka, such as those of a secure cluster.
+    framing
+        Default: each message shows it by itself.
+    schema
+        Writer schema of bare packets whose key does not bring it: an ``.avsc``, or a folder.
+    registry
+        Folder of schemas for confluent packets.
+    where
+        Expression on the fields, see :mod:`broker.client.where`.
+    max_alerts
+        End after so many.
+    timeout_seconds
+        Of a topic: end after so long without a message; 0 at its end, None never.
+    on_error
+        Called for each message or file that cannot be used; default: a warning.
+
+    Raises
+    ------
+    InputError, UsageError, FatalError
+        No such source, an expression that does not fit, no broker.
+    """
+    decoder = Decoder(
+        framing,
+        load_schema(Path(schema)) if schema is not None else None,
+        Path(registry) if registry is not None else None,
+    )
+
+    def messages(report: OnError) -> Iterator[Message]:
+        if _is_topic(source, servers, options):
+            return read_topic(str(source), _options(servers, options), timeout_seconds)
+        return _stored(Path(source), report)
+
+    chosen = Where(where) if where is not None else None
+    return Alerts(messages, decoder, chosen, max_alerts, on_error or _warn)
+
+
+def _is_topic(source: str | Path, servers: str | None, options: Mapping[str, str] | None) -> bool:
+    if servers is not None or options is not None:
+        return True
+    is_path = isinstance(source, Path) or "/" in source or Path(source).exists()
+    return not is_path
+
+
+def _options(servers: str | None, options: Mapping[str, str] | None) -> dict[str, str]:
+    found = dict(options) if options is not None else {}
+    if servers is not None:
+        found["bootstrap.servers"] = servers
+    if "bootstrap.servers" not in found:
+        found = load_settings("ztf").kafka.client_options() | found
+    return found
+
+
+def _stored(source: Path, report: OnError) -> Iterator[Message]:
+    for packet in iterate_packets(source, on_error=report):
+        yield Message(packet.value, None, packet.name)
+
+
+def _warn(error: InputError) -> None:
+    warnings.warn(str(error), stacklevel=2)
+
+
+class _Chooser:
+    """Apply an expression, and tell a field that older packets lack from one that nobody has."""
+
+    def __init__(self, where: Where | None) -> None:
+        self._where = where
+        self._checked: list[Schema] = []
+
+    def __call__(self, alert: Alert) -> bool:
+        if self._where is None:
+            return True
+        schema = alert.received.packet.schema
+        if not any(schema is checked for checked in self._checked):
+            self._check(self._where, schema)
+            self._checked.append(schema)
+        return self._where(alert)
+
+    def _check(self, where: Where, schema: Schema) -> None:
+        known = field_paths(schema)
+        if where.unknown_field(known) is None:
+            return
+        known += sorted(_fields_of_survey(schema["name"].partition(".")[0]))
+        field = where.unknown_field(known)
+        if field is not None:
+            raise unknown_field_error(where, field, known)
+
+
+@cache
+def _fields_of_survey(survey: str) -> frozenset[str]:
+    """Every field that the survey has in some version, since old packets lack new fields."""
+    folders = {path.parent for path in (SCHEMAS_FOLDER / survey).rglob("*.alert.avsc")}
+    return frozenset(path for folder in folders for path in field_paths(load_schema(folder)))
