@@ -29,6 +29,9 @@ COMMANDS: dict[str, Entry] = {
     "kafka": Entry(
         "broker.commands.kafka:app", "Start, stop or look at the embedded single-node Kafka."
     ),
+    "simulate": Entry(
+        "broker.commands.simulate:main", "Play a recorded or synthetic night into Kafka."
+    ),
 }
 
 

@@ -1,0 +1,173 @@
+"""``nightjar simulate``: play recorded, stored or synthetic nights into Kafka."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from broker.errors import UsageError
+
+if TYPE_CHECKING:
+    from broker.settings import Settings
+    from broker.simulator.play import Plan
+
+_PACE = "Pace"
+_FAULTS = "Faults, for tests and rehearsals"
+_SYNTHETIC = "Synthetic night"
+
+
+def main(
+    source: Annotated[
+        Path | None,
+        typer.Argument(
+            help="A packet, an archive (NITE*.tar.gz), a folder of them, or a night of a raw table."
+        ),
+    ] = None,
+    *,
+    conf: Annotated[
+        Path | None,
+        typer.Option("--conf", "-c", help="Settings: TOML, or fink-alert-simulator's KEY=VALUE."),
+    ] = None,
+    survey: Annotated[str, typer.Option(help="Survey: a file conf/<survey>.toml.")] = "ztf",
+    topic: Annotated[str | None, typer.Option(help="Default: kafka.input_topic.")] = None,
+    partitions: Annotated[
+        int | None, typer.Option(help="Partitions of a topic that is not there yet.")
+    ] = None,
+    framing: Annotated[
+        str | None, typer.Option(help="container, bare or confluent. Default: ingest.framing.")
+    ] = None,
+    schema: Annotated[
+        Path | None, typer.Option(help="Schema of bare packets. Default: ingest.schema.")
+    ] = None,
+    schema_id: Annotated[
+        int | None,
+        typer.Option(help="Of confluent messages. Default: major × 100 + minor of the schema."),
+    ] = None,
+    display: Annotated[
+        str | None, typer.Option(help="Field to show of each observation: candidate,jd")
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Stop at the first packet that cannot be used.")
+    ] = False,
+    repeat: Annotated[
+        int, typer.Option(min=1, help="Play the night so often; fresh ids from the second time on.")
+    ] = 1,
+    alerts_per_observation: Annotated[
+        int | None, typer.Option(rich_help_panel=_PACE, help="0: one stream, no observations.")
+    ] = None,
+    observations: Annotated[
+        int | None, typer.Option(rich_help_panel=_PACE, help="-1: until the night is over.")
+    ] = None,
+    interval: Annotated[
+        float | None, typer.Option(rich_help_panel=_PACE, help="Seconds between observations.")
+    ] = None,
+    rate: Annotated[
+        float | None, typer.Option(rich_help_panel=_PACE, help="Alerts per second, evenly.")
+    ] = None,
+    speed: Annotated[
+        float | None,
+        typer.Option(rich_help_panel=_PACE, help="The recorded cadence, so many times faster."),
+    ] = None,
+    burst: Annotated[
+        int | None, typer.Option(rich_help_panel=_PACE, help="Alerts at once, as Rubin sends them.")
+    ] = None,
+    every: Annotated[
+        float | None, typer.Option(rich_help_panel=_PACE, help="Seconds from burst to burst.")
+    ] = None,
+    corrupt_fraction: Annotated[
+        float, typer.Option(rich_help_panel=_FAULTS, min=0, max=1, help="Corrupt so many.")
+    ] = 0.0,
+    repeat_fraction: Annotated[
+        float, typer.Option(rich_help_panel=_FAULTS, min=0, max=1, help="Send so many twice.")
+    ] = 0.0,
+    shuffle_window: Annotated[
+        int, typer.Option(rich_help_panel=_FAULTS, min=0, help="Up to so many places out of order.")
+    ] = 0,
+    seed: Annotated[
+        int, typer.Option(help="The same seed makes the same faults and synthetic night.")
+    ] = 0,
+    synthetic: Annotated[
+        int | None,
+        typer.Option(rich_help_panel=_SYNTHETIC, min=1, help="Make a night of so many alerts."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(rich_help_panel=_SYNTHETIC, help="Write it to this folder; send nothing."),
+    ] = None,
+    settings_words: Annotated[
+        list[str] | None, typer.Option("--set", help="section.key=value, as often as needed.")
+    ] = None,
+) -> None:
+    """Play a night into Kafka, by time, earliest alert first.
+
+    Plays recorded packets from files and archives, nights of a raw table, or synthetic nights.
+    Every delivery is confirmed; the last line counts them. Exit code 1 if one failed.
+    """
+    from broker.simulator.faults import Faults
+    from broker.simulator.play import Plan, play_source
+
+    if synthetic is not None and source is not None:
+        raise UsageError(f"--synthetic makes its own night; leave out {source}")
+    if (burst is None) != (every is None):
+        raise UsageError("a burst needs --burst ALERTS and --every SECONDS")
+    if synthetic is None and out is not None:
+        raise UsageError("--out is where a synthetic night goes; it needs --synthetic N")
+    if synthetic is not None and out is not None:
+        _write_synthetic(synthetic, seed, out)
+        return
+    options = {
+        "source": source,
+        "topic": topic,
+        "partitions": partitions,
+        "framing": framing,
+        "schema": schema,
+        "schema_id": schema_id,
+        "display": display,
+        "alerts_per_observation": burst if burst is not None else alerts_per_observation,
+        "observations": observations,
+        "interval_seconds": every if every is not None else interval,
+        "rate": rate,
+        "speed": speed,
+    }
+    words = [f"simulator.{key}={value}" for key, value in options.items() if value is not None]
+    settings, own_schemas = _settings(survey, conf, [*words, *(settings_words or ())])
+    faults = Faults(corrupt_fraction, repeat_fraction, shuffle_window, seed)
+    plan = Plan(repeat, faults, strict, own_schemas)
+    if synthetic is not None:
+        _play_synthetic(settings, plan, synthetic, seed)
+    else:
+        play_source(settings, plan)
+
+
+def _settings(survey: str, conf: Path | None, words: list[str]) -> tuple[Settings, bool]:
+    """Read the settings, and whether bare packets keep the schemas that they have."""
+    from broker.settings import load_settings
+    from broker.simulator.conf import read_fink_conf
+    from broker.simulator.report import note
+
+    if conf is None or conf.suffix == ".toml":
+        return load_settings(survey, conf, words), False
+    fink = read_fink_conf(conf)
+    for text in fink.notes:
+        note(text)
+    return load_settings(survey, None, [*fink.overrides, *words]), True
+
+
+def _play_synthetic(settings: Settings, plan: Plan, size: int, seed: int) -> None:
+    """Generate and send side by side."""
+    from broker.simulator.generated import GeneratedNight
+    from broker.simulator.play import play_night
+    from broker.simulator.synthetic import generate
+
+    play_night(settings, plan, GeneratedNight(size, lambda: generate(size, seed)), f"seed {seed}")
+
+
+def _write_synthetic(size: int, seed: int, out: Path) -> None:
+    from broker.simulator.report import progress, say
+    from broker.simulator.synthetic import write_night
+
+    with progress("Writing", size) as advance:
+        write_night(out, size, seed, advance)
+    say(f"Wrote {size} alerts and their truth table to {out}")

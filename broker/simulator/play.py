@@ -1,0 +1,246 @@
+"""Play a night into Kafka: settings and a plan in, a topic full of alerts out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain, islice
+from typing import Protocol
+
+from broker.errors import CheckFailed, InputError, UsageError
+from broker.packets.schemas import load_schema
+from broker.settings import Settings
+from broker.simulator import report
+from broker.simulator.cadence import (
+    Cadence,
+    Pacer,
+    SystemClock,
+    at_once,
+    bursts,
+    recorded,
+    steady,
+)
+from broker.simulator.faults import FaultCounts, Faults, spoil
+from broker.simulator.messages import Alert, Framer, Message, StoredForm
+from broker.simulator.order import StoredNight
+from broker.simulator.send import Sender, prepare_topic
+from broker.simulator.sources import find_groups
+from broker.surveys import get_survey
+from broker.surveys.base import SCHEMAS_FOLDER
+
+_TOPIC = re.compile(r"[A-Za-z0-9._-]+")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is wanted of one run beside the settings.
+
+    Parameters
+    ----------
+    rounds
+        How often the night is played; from the second time on with fresh ids.
+    faults
+        What to spoil.
+    strict
+        Stop at the first packet that cannot be used.
+    own_schemas
+        Send bare packets with the schema that each was written with, unless
+        ``simulator.schema`` names one.
+    """
+
+    rounds: int = 1
+    faults: Faults = field(default_factory=Faults)
+    strict: bool = False
+    own_schemas: bool = False
+
+
+class Night(Protocol):
+    """Alerts in the order in which they are to be played."""
+
+    @property
+    def available(self) -> int:
+        """How many there are."""
+
+    @property
+    def span_days(self) -> float:
+        """Days from the first to the last."""
+
+    def alerts(self) -> Iterator[Alert]:
+        """All of them; again at each call."""
+
+
+def play_source(settings: Settings, plan: Plan) -> None:
+    """Play ``simulator.source``.
+
+    Raises
+    ------
+    UsageError, InputError
+        The night or the way to play it is impossible; nothing was sent.
+    FatalError
+        Kafka does not answer (any more).
+    CheckFailed
+        A message was not delivered.
+    """
+    source = settings.simulator.source
+    if source is None:
+        raise UsageError("nothing to play: name a folder, an archive or a raw night")
+    groups = find_groups(source, get_survey(settings.survey))
+    stored = _stored_form(settings)
+    client, topic = _ready(settings)
+    # Before the first pass, so that it is connected when the first alert is due.
+    sender = Sender(client, topic, report.note)
+    skipped = report.Skipped(plan.strict)
+    with report.progress("Reading the alerts' times", len(groups)) as advance:
+        night = StoredNight(groups, stored.decoder(), skipped, advance)
+    if not night.available:
+        raise InputError(f"{source} holds no packet that can be read", reason="unreadable")
+    framer = _framer(settings, plan, stored)
+    _Play(settings, plan, framer, sender, skipped).run(night, str(source))
+
+
+def play_night(settings: Settings, plan: Plan, night: Night, label: str) -> None:
+    """Play a night that is made while it is played; errors as of :func:`play_source`."""
+    client, topic = _ready(settings)
+    framer = _framer(settings, plan, StoredForm(None, None))
+    sender = Sender(client, topic, report.note)
+    _Play(settings, plan, framer, sender, report.Skipped(plan.strict)).run(night, label)
+
+
+class _Play:
+    def __init__(
+        self,
+        settings: Settings,
+        plan: Plan,
+        framer: Framer,
+        sender: Sender,
+        skipped: report.Skipped,
+    ) -> None:
+        self._wanted = settings.simulator
+        self._plan = plan
+        self._framer = framer
+        self._sender = sender
+        self._skipped = skipped
+
+    def run(self, night: Night, label: str) -> None:
+        """Send the night, print the lines, and raise where a message was not delivered."""
+        total = self._total(night.available * self._plan.rounds)
+        counts = FaultCounts()
+        whole = islice(self._messages(night), total)
+        messages = spoil(self._checked(whole), self._plan.faults, counts)
+        report.announce(label, night.available, total)
+        pacer = Pacer(self._cadence(), SystemClock(self._sender.serve))
+        try:
+            with report.progress("Sending", total) as advance:
+                self._send_all(messages, pacer, advance)
+        finally:
+            seconds = pacer.elapsed()
+            report.summarise(self._sender.deliveries, counts, self._skipped.count, seconds)
+        if failed := self._sender.deliveries.failed:
+            raise CheckFailed(f"{failed} messages were not delivered")
+
+    def _checked(self, messages: Iterator[Message]) -> Iterator[Message]:
+        """Find a field that cannot be displayed while nothing is sent yet."""
+        first = next(messages, None)
+        if first is None:
+            return messages
+        self._shown(first)
+        return chain([first], messages)
+
+    def _total(self, available: int) -> int:
+        wanted = self._wanted.alerts_per_observation * self._wanted.observations
+        return min(wanted, available) if wanted > 0 else available
+
+    def _cadence(self) -> Cadence:
+        wanted = self._wanted
+        if wanted.rate is not None:
+            return steady(wanted.rate)
+        if wanted.speed is not None:
+            return recorded(wanted.speed)
+        if wanted.alerts_per_observation:
+            return bursts(wanted.alerts_per_observation, wanted.interval_seconds)
+        return at_once()
+
+    def _messages(self, night: Night) -> Iterator[Message]:
+        for number in range(self._plan.rounds):
+            later = number * night.span_days
+            for alert in night.alerts():
+                yield from self._message(alert, number, alert.days + later)
+
+    def _message(self, alert: Alert, number: int, days: float) -> Iterator[Message]:
+        try:
+            yield self._framer.message(alert, number, days)
+        except InputError as error:
+            if error.reason == "schema_unknown":  # so for all packets alike
+                raise
+            self._skipped(InputError(f"{alert.name}: {error}", reason=error.reason))
+
+    def _send_all(
+        self, messages: Iterator[Message], pacer: Pacer, advance: Callable[[], None]
+    ) -> None:
+        evenly = self._wanted.rate is not None or self._wanted.speed is not None
+        if self._wanted.alerts_per_observation and not evenly:
+            self._send_observations(messages, pacer, advance)
+        else:
+            for index, message in enumerate(messages):
+                pacer.wait(index, message.days)
+                self._sender.send(message.key, message.value)
+                advance()
+            self._sender.flush()
+
+    def _send_observations(
+        self, messages: Iterator[Message], pacer: Pacer, advance: Callable[[], None]
+    ) -> None:
+        size = self._wanted.alerts_per_observation
+        number = 0
+        while (first := next(messages, None)) is not None:
+            shown = [self._shown(first)]
+            pacer.wait(number * size, first.days)
+            report.say(f"Observation start: t0 + : {pacer.elapsed():.2f} seconds")
+            count, last = 0, first
+            for last in chain([first], islice(messages, size - 1)):
+                self._sender.send(last.key, last.value)
+                count += 1
+                advance()
+            self._sender.flush()
+            shown.append(self._shown(last))
+            number += 1
+            span = f" ({shown[0]} to {shown[1]})" if self._wanted.display else ""
+            report.say(f"{count} alerts sent{span}")
+            report.say(f"Observation {number} done...")
+
+    def _shown(self, message: Message) -> object:
+        if not self._wanted.display:
+            return None
+        return self._framer.field(message, self._wanted.display.split(","))
+
+
+def _ready(settings: Settings) -> tuple[dict[str, str], str]:
+    """Client options and the topic, which exists then."""
+    wanted = settings.simulator
+    topic = wanted.topic or settings.kafka.input_topic
+    if not _TOPIC.fullmatch(topic):
+        raise UsageError(f"{topic!r} is not the name of one topic; name one with --topic")
+    if wanted.rate is not None and wanted.speed is not None:
+        raise UsageError("a steady rate and the recorded cadence exclude each other; give one")
+    client = settings.kafka.client_options()
+    prepare_topic(client, topic, wanted.partitions, report.note)
+    return client, topic
+
+
+def _stored_form(settings: Settings) -> StoredForm:
+    path = settings.simulator.schema_path or settings.ingest.schema_path
+    registry = SCHEMAS_FOLDER / settings.survey
+    return StoredForm(load_schema(path) if path else None, registry)
+
+
+def _framer(settings: Settings, plan: Plan, stored: StoredForm) -> Framer:
+    wanted = settings.simulator
+    keep = plan.own_schemas and wanted.schema_path is None
+    return Framer(
+        stored,
+        wanted.framing or settings.ingest.framing,
+        None if keep else stored.schema,
+        wanted.schema_id,
+        report.note,
+    )
