@@ -89,6 +89,23 @@ class Ingest(Section):
     )
 
 
+class Science(Section):
+    """Science modules and the numbers they use."""
+
+    modules: tuple[str, ...] = Field(
+        description="run in this order; a module of another package is package.file:Class"
+    )
+    radius_arcsec: float = Field(
+        5.0, gt=0, description="a solar-system object nearer than this is the alert's source"
+    )
+    drb_threshold: float = Field(0.5, ge=0, le=1, description="real from this drb on")
+    rb_threshold: float = Field(0.55, ge=0, le=1, description="real from this rb on")
+    reliability_threshold: float = Field(0.5, ge=0, le=1, description="real from this on (LSST)")
+    flux_zero_point: float = Field(
+        31.4, description="AB magnitude of flux 1 in the packets: 31.4 nJy, 27.5 FLUXCAL"
+    )
+
+
 class EmbeddedKafka(Section):
     """The single-node Kafka of ``bin/nightjar kafka``."""
 
@@ -127,6 +144,7 @@ class Settings(Section):
     storage: Storage
     kafka: Kafka
     ingest: Ingest
+    science: Science
     embedded_kafka: EmbeddedKafka
     simulator: Simulator = Field(default_factory=Simulator)
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from broker.errors import SettingsError
-from broker.surveys.base import PacketFields, Survey
+from broker.surveys.base import PacketPaths, Survey
 from broker.surveys.elasticc import ELASTICC
 from broker.surveys.ztf import ZTF
 
-__all__ = ["SURVEYS", "PacketFields", "Survey", "get_survey"]
+__all__ = ["SURVEYS", "PacketPaths", "Survey", "get_survey"]
 
 SURVEYS = {survey.name: survey for survey in (ZTF, ELASTICC)}
 

@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from broker.settings import PROJECT_ROOT
+from broker.surveys.arrow_columns import ArrowColumns
+from broker.surveys.photometry import Photometry
 
 SCHEMAS_FOLDER = PROJECT_ROOT / "schemas"
 
+QUANTITIES = {
+    "drb": "real-bogus score of ZTF's deep network, 0–1",
+    "drbversion": "version of that network; empty when it did not run",
+    "rb": "real-bogus score of ZTF's random forest, 0–1",
+    "reliability": "real-bogus score of LSST, 0–1",
+    "jd": "start of exposure, JD UTC",
+    "magpsf": "PSF magnitude of the difference",
+    "ndethist": "detections of 3σ and better at this position so far, this one included",
+    "sgscore1": "how star-like the nearest PS1 source is, 0–1",
+    "distpsnr1": "distance to the nearest PS1 source, arcsec",
+    "ssdistnr": "distance to the nearest known solar-system object, arcsec",
+    "ssmagnr": "predicted magnitude of that object",
+    "ssnamenr": "name of that object",
+    "prv_jd": "start of exposure of each history entry, JD UTC",
+    "prv_magpsf": "PSF magnitude of each history entry, null for an upper limit",
+    "ss_object_id": "solar-system object that the survey itself assigned the detection to",
+}
+"""What science modules may ask for by name, whatever a survey calls it."""
+
 
 @dataclass(frozen=True)
-class PacketFields:
+class PacketPaths:
     """Where a decoded packet holds its time and ids, for code that reads packets without Spark.
 
     Parameters
@@ -25,17 +47,48 @@ class PacketFields:
     ids
         Names of all fields, at any depth, that hold an id of an alert or an object of this survey:
         what has to change together to make the same night a new one.
+    brief
+        Dotted paths of what a one-line summary shows, after the ids.
     """
 
     time: str
     alert_id: str
     object_id: tuple[str, ...]
     ids: tuple[str, ...]
+    brief: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ScienceMapping:
+    """How a survey's packets become the columns that all surveys share.
+
+    A path is a field of the packet, dotted (``candidate.jd``, ``prv_candidates.jd``).
+
+    Parameters
+    ----------
+    records
+        Top-level records that every science row keeps to the letter.
+    record_units
+        Unit of each field of those records, by path; ``""`` is a pure number or a name.
+    photometry_paths
+        Fields that `read_photometry` needs.
+    read_photometry
+        Packets and the AB magnitude of their flux 1 → photometry.
+    quantities
+        What science modules ask for by name → where this survey keeps it. A quantity that a
+        survey lacks is null everywhere.
+    """
+
+    records: tuple[str, ...]
+    record_units: Mapping[str, str]
+    photometry_paths: tuple[str, ...]
+    read_photometry: Callable[[ArrowColumns, float], Photometry]
+    quantities: Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class Survey:
-    """The ingest side of a survey.
+    """All that differs between surveys.
 
     The expressions are Spark SQL over the packet's own field names.
 
@@ -62,6 +115,8 @@ class Survey:
         Top-level fields that hold images.
     packet
         Paths of a decoded packet's time and ids.
+    science
+        From the packet to the science table.
     """
 
     name: str
@@ -74,7 +129,8 @@ class Survey:
     night_offset_hours: int
     first_light_mjd: float
     cutouts: tuple[str, ...]
-    packet: PacketFields
+    packet: PacketPaths
+    science: ScienceMapping = field(hash=False, compare=False)
 
     @property
     def schema_folder(self) -> Path:

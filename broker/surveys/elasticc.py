@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from broker.surveys.base import PacketFields, Survey
+from broker.surveys import elasticc_photometry
+from broker.surveys.base import PacketPaths, ScienceMapping, Survey
+from broker.surveys.elasticc_units import RECORD_UNITS
 
 ELASTICC = Survey(
     name="elasticc",
@@ -16,10 +18,23 @@ ELASTICC = Survey(
     night_offset_hours=12,
     first_light_mjd=53000.0,
     cutouts=("cutoutDifference", "cutoutTemplate"),
-    packet=PacketFields(
+    science=ScienceMapping(
+        records=("diaSource", "diaObject"),
+        record_units=RECORD_UNITS,
+        photometry_paths=elasticc_photometry.PATHS,
+        read_photometry=elasticc_photometry.read,
+        # The simulation has neither bogus detections nor a solar system.
+        quantities={},
+    ),
+    packet=PacketPaths(
         time="diaSource.midPointTai",
         alert_id="diaSource.diaSourceId",
         object_id=("diaSource.diaObjectId", "diaObject.diaObjectId"),
         ids=("alertId", "diaSourceId", "parentDiaSourceId", "diaForcedSourceId", "diaObjectId"),
+        brief=(
+            *("diaSource.midPointTai", "diaSource.filterName"),
+            *("diaSource.psFlux", "diaSource.psFluxErr", "diaSource.snr"),
+            *("diaSource.ra", "diaSource.decl"),
+        ),
     ),
 )

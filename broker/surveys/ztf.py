@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from broker.surveys.base import PacketFields, Survey
+from broker.surveys import ztf_photometry
+from broker.surveys.base import PacketPaths, ScienceMapping, Survey
+from broker.surveys.ztf_units import CANDIDATE_UNITS
+
+# Real-bogus scores, then what Fink's solar-system rules read.
+_QUANTITIES = (
+    *("drb", "drbversion", "rb"),
+    *("jd", "magpsf", "ndethist", "sgscore1", "distpsnr1", "ssdistnr", "ssmagnr", "ssnamenr"),
+)
 
 ZTF = Survey(
     name="ztf",
@@ -16,10 +24,26 @@ ZTF = Survey(
     # 2017-10-01; the camera saw first light that month (Bellm et al. 2019).
     first_light_mjd=58027.0,
     cutouts=("cutoutScience", "cutoutTemplate", "cutoutDifference"),
-    packet=PacketFields(
+    science=ScienceMapping(
+        records=("candidate",),
+        record_units=CANDIDATE_UNITS,
+        photometry_paths=ztf_photometry.PATHS,
+        read_photometry=ztf_photometry.read,
+        quantities={
+            **{name: f"candidate.{name}" for name in _QUANTITIES},
+            "prv_jd": "prv_candidates.jd",
+            "prv_magpsf": "prv_candidates.magpsf",
+        },
+    ),
+    packet=PacketPaths(
         time="candidate.jd",
         alert_id="candid",
         object_id=("objectId",),
         ids=("candid", "objectId"),
+        brief=(
+            *("candidate.jd", "candidate.fid", "candidate.magpsf", "candidate.sigmapsf"),
+            *("candidate.isdiffpos", "candidate.ra", "candidate.dec"),
+            *("candidate.rb", "candidate.drb", "candidate.ndethist"),
+        ),
     ),
 )
