@@ -27,10 +27,10 @@ from broker.packets.fields import field_paths
 from broker.packets.files import iterate_packets
 from broker.packets.framing import Decoder, Framing
 from broker.packets.schemas import Schema, load_schema
-from broker.settings import PROJECT_ROOT, load_settings
+from broker.settings import Settings, load_settings
+from broker.surveys.base import SCHEMAS_FOLDER
 
 OnError = Callable[[InputError], None]
-SCHEMAS_FOLDER = PROJECT_ROOT / "schemas"
 
 
 class Alerts(Iterator[Alert]):
@@ -105,6 +105,8 @@ def iterate(
     max_alerts: int | None = None,
     timeout_seconds: float | None = 5.0,
     on_error: OnError | None = None,
+    survey: str = "ztf",
+    settings: Settings | None = None,
 ) -> Alerts:
     """Iterate over the alerts of a topic, folder, archive or file.
 
@@ -114,15 +116,16 @@ def iterate(
         A path of packets (``.avro``, ``.avro.gz``, ``NITE*.tar.gz``) or else a topic.
         ``servers`` or ``options`` make it a topic in any case.
     servers
-        ``host:port`` of the Kafka cluster; default: that of the settings.
+        ``host:port`` of the Kafka cluster. Default: that of the settings.
     options
-        Further options of librdkafka, such as those of a secure cluster.
+        Further options of librdkafka.
     framing
         Default: each message shows it by itself.
     schema
         Writer schema of bare packets whose key does not bring it: an ``.avsc``, or a folder.
+        Default: that of the settings.
     registry
-        Folder of schemas for confluent packets.
+        Folder of schemas for confluent packets. Default: the survey's in ``schemas/``.
     where
         Expression on the fields, see :mod:`broker.client.where`.
     max_alerts
@@ -130,25 +133,30 @@ def iterate(
     timeout_seconds
         Of a topic: end after so long without a message; 0 at its end, None never.
     on_error
-        Called for each message or file that cannot be used; default: a warning.
+        Called for each message or file that cannot be used. Default: a warning.
+    survey
+        Survey whose settings to read, unless ``settings`` are given.
 
     Raises
     ------
     InputError, UsageError, FatalError
         No such source, an expression that does not fit, no broker.
     """
+    found = settings if settings is not None else load_settings(survey)
+    schema_path = Path(schema) if schema is not None else found.ingest.schema_path
     decoder = Decoder(
         framing,
-        load_schema(Path(schema)) if schema is not None else None,
-        Path(registry) if registry is not None else None,
+        load_schema(schema_path) if schema_path is not None else None,
+        Path(registry) if registry is not None else SCHEMAS_FOLDER / found.survey,
     )
+    chosen = Where(where) if where is not None else None
 
     def messages(report: OnError) -> Iterator[Message]:
-        if _is_topic(source, servers, options):
-            return read_topic(str(source), _options(servers, options), timeout_seconds)
-        return _stored(Path(source), report)
+        if not _is_topic(source, servers, options):
+            return _stored(Path(source), report)
+        kafka = _kafka_options(found, str(source), servers) | dict(options or {})
+        return read_topic(str(source), kafka, timeout_seconds)
 
-    chosen = Where(where) if where is not None else None
     return Alerts(messages, decoder, chosen, max_alerts, on_error or _warn)
 
 
@@ -159,13 +167,14 @@ def _is_topic(source: str | Path, servers: str | None, options: Mapping[str, str
     return not is_path
 
 
-def _options(servers: str | None, options: Mapping[str, str] | None) -> dict[str, str]:
-    found = dict(options) if options is not None else {}
+def _kafka_options(settings: Settings, topic: str, servers: str | None) -> dict[str, str]:
+    options = settings.kafka.client_options()
+    is_output = topic.startswith(f"{settings.kafka.output_prefix}_{settings.survey}_")
+    if is_output and settings.kafka.output_servers:
+        options["bootstrap.servers"] = settings.kafka.output_servers
     if servers is not None:
-        found["bootstrap.servers"] = servers
-    if "bootstrap.servers" not in found:
-        found = load_settings("ztf").kafka.client_options() | found
-    return found
+        options["bootstrap.servers"] = servers
+    return options
 
 
 def _stored(source: Path, report: OnError) -> Iterator[Message]:

@@ -32,6 +32,12 @@ COMMANDS: dict[str, Entry] = {
     "simulate": Entry(
         "broker.commands.simulate:main", "Play a recorded or synthetic night into Kafka."
     ),
+    "consume": Entry(
+        "broker.commands.consume:main", "Read alerts from a topic or files: show, choose, save."
+    ),
+    "schema": Entry(
+        "broker.commands.schema:main", "Show a packet's version, framing, fields and types."
+    ),
 }
 
 

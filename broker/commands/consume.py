@@ -1,0 +1,182 @@
+"""``nightjar consume``: read alerts from a topic or from files, show or save them."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from broker.errors import CheckFailed, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from broker.client import Alert, Alerts
+    from broker.errors import InputError
+
+_SOURCE = "Where alerts come from"
+_OUTPUT = "What to do with them"
+
+
+class FramingName(StrEnum):
+    """Framings by name, for the command line."""
+
+    container = "container"
+    bare = "bare"
+    confluent = "confluent"
+
+
+class NameBy(StrEnum):
+    """What names a saved alert."""
+
+    alert = "alert"
+    object = "object"
+
+
+def main(
+    topic: Annotated[
+        str | None, typer.Argument(help="A Kafka topic; read from its first message.")
+    ] = None,
+    *,
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            rich_help_panel=_SOURCE,
+            help="Read files instead: a folder, an archive (NITE*.tar.gz) or one packet.",
+        ),
+    ] = None,
+    servers: Annotated[
+        str | None,
+        typer.Option(rich_help_panel=_SOURCE, help="host:port of Kafka. Default: the settings'."),
+    ] = None,
+    framing: Annotated[
+        FramingName | None,
+        typer.Option(rich_help_panel=_SOURCE, help="Default: each message shows it by itself."),
+    ] = None,
+    schema: Annotated[
+        Path | None,
+        typer.Option(
+            rich_help_panel=_SOURCE,
+            help="Schema of bare packets whose key brings none: an .avsc, or a folder of them.",
+        ),
+    ] = None,
+    registry: Annotated[
+        Path | None,
+        typer.Option(
+            rich_help_panel=_SOURCE,
+            help="Schemas of confluent packets: a folder with one folder per version.",
+        ),
+    ] = None,
+    brief: Annotated[
+        bool, typer.Option("--brief", rich_help_panel=_OUTPUT, help="One line per alert, not JSON.")
+    ] = False,
+    save: Annotated[
+        Path | None,
+        typer.Option(
+            rich_help_panel=_OUTPUT, help="Save each as an .avro file here instead of showing it."
+        ),
+    ] = None,
+    name_by: Annotated[
+        NameBy,
+        typer.Option(rich_help_panel=_OUTPUT, help="What saved files are named after."),
+    ] = NameBy.alert,
+    where: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=_OUTPUT,
+            help="Only these, such as \"candidate.drb > 0.5 and candidate.isdiffpos == 't'\".",
+        ),
+    ] = None,
+    max_alerts: Annotated[
+        int | None, typer.Option(min=1, rich_help_panel=_OUTPUT, help="End after so many.")
+    ] = None,
+    timeout: Annotated[
+        float,
+        typer.Option(
+            rich_help_panel=_OUTPUT,
+            help="End after so many seconds without a message; 0: at the topic's end; -1: never.",
+        ),
+    ] = 5.0,
+    survey: Annotated[str, typer.Option(help="Survey whose settings to read.")] = "ztf",
+    conf: Annotated[Path | None, typer.Option(help="A further TOML file of settings.")] = None,
+    settings_words: Annotated[
+        list[str] | None, typer.Option("--set", help="section.key=value, as often as needed.")
+    ] = None,
+) -> None:
+    """Read alerts, decode them, and show them as JSON, in brief, or save them.
+
+    What cannot be decoded is named and skipped. Unfinished transactions are left out.
+
+    Exit code 0: all was read; 1: something was skipped;
+
+    2: no such topic, folder or field; 3: no broker.
+    """
+    from broker.client import iterate
+    from broker.settings import load_settings
+
+    if (topic is None) == (folder is None):
+        raise UsageError("give either a topic or --from a folder, archive or packet")
+    if folder is not None and servers is not None:
+        raise UsageError("--servers goes with a topic, not with --from")
+    settings = load_settings(survey, conf, settings_words or ())
+    if folder is not None:
+        _print_count(folder)
+    alerts = iterate(
+        topic or folder or "",
+        servers=servers,
+        options={} if topic else None,
+        framing=framing.value if framing is not None else None,
+        schema=schema,
+        registry=registry,
+        where=where,
+        max_alerts=max_alerts,
+        timeout_seconds=timeout if timeout >= 0 else None,
+        on_error=_complain,
+        settings=settings,
+    )
+    _run(alerts, _action(brief, save, name_by.value), where is not None)
+
+
+def _run(alerts: Alerts, act: Callable[[Alert], None], is_choice: bool) -> None:
+    try:
+        for alert in alerts:
+            act(alert)
+    except KeyboardInterrupt:
+        alerts.close()
+    if is_choice:
+        print(f"{alerts.n_chosen:,} of {alerts.n_read:,} alerts chosen")
+    print(f"Consumed {alerts.n_chosen} alerts in {alerts.seconds:.2f} seconds")
+    if alerts.n_failed:
+        raise CheckFailed(f"{alerts.n_failed:,} could not be read (named above)")
+
+
+def _action(brief: bool, save: Path | None, name_by: str) -> Callable[[Alert], None]:
+    from broker.client.save import AlertFolder
+    from broker.client.show import BriefTable, as_json
+
+    if save is not None:
+        folder = AlertFolder(save, "object" if name_by == "object" else "alert")
+
+        def save_one(alert: Alert) -> None:
+            print(folder.save(alert))
+
+        return save_one
+    if not brief:
+        return lambda alert: print(as_json(alert))
+    table = BriefTable()
+    return lambda alert: print(*table.lines(alert), sep="\n")
+
+
+def _print_count(source: Path) -> None:
+    from broker.packets.files import count_packets
+
+    count = count_packets(source, on_error=lambda _error: None)  # named when they are read
+    print(f"{count:,} {'alert' if count == 1 else 'alerts'} in {source}")
+
+
+def _complain(error: InputError) -> None:
+    print(f"skipped ({error.reason}): {error}", file=sys.stderr)
