@@ -13,7 +13,8 @@ from astropy.coordinates import Latitude, Longitude
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 from pyspark.sql.avro.functions import from_avro
-from pyspark.sql.pandas.functions import ArrowUDFType, arrow_udf
+from pyspark.sql.pandas.functions import arrow_udf
+from pyspark.sql.types import LongType
 
 from broker.ingest.writers import Writer
 from broker.nights import MJD_OF_UNIX_EPOCH
@@ -116,7 +117,7 @@ def check(
     return identified.withColumns({"reason": reason, "detail": detail})
 
 
-@arrow_udf(returnType="bigint", functionType=ArrowUDFType.SCALAR)
+@arrow_udf(returnType=LongType())  # type: ignore[call-overload, untyped-decorator]
 def healpix29(ra_deg: pa.Array, dec_deg: pa.Array) -> pa.Array:
     """HEALPix cell of order 29, NESTED, of ICRS positions in degrees."""
     cells = cdshealpix.nested.lonlat_to_healpix(

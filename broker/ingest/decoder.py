@@ -11,7 +11,12 @@ from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
 from broker.errors import InputError, SettingsError
 from broker.ingest.decode import check, decode, identify
-from broker.ingest.framing import UNKNOWN_HEADER, frame_bare, frame_confluent, frame_container
+from broker.ingest.framing import (
+    frame_bare,
+    frame_confluent,
+    frame_container,
+    without_known_header,
+)
 from broker.ingest.headers import LEARN_PER_BATCH, Header, KnownHeaders, parse_header
 from broker.ingest.writers import Writer, align, reader_schema
 from broker.packets.schemas import fingerprint, load_registered, load_schema, registered_ids
@@ -64,8 +69,7 @@ class PacketDecoder:
 
     def unknown(self, packets: DataFrame) -> DataFrame:
         """Messages whose container header has not been met."""
-        unknown = self._frame(packets).where(F.col("reason") == UNKNOWN_HEADER)
-        return unknown.select(packets.columns)
+        return without_known_header(packets, self._headers)
 
     def forget_passing(self) -> None:
         """Forget the headers that were learnt for one batch only."""

@@ -84,6 +84,12 @@ def frame_container(
     return framed.drop("_header", "_length", "_sizes", "_size_bytes", "_size")
 
 
+def without_known_header(packets: DataFrame, headers: Sequence[Header]) -> DataFrame:
+    """Messages that are containers with a header not among the known ones."""
+    is_container = F.substring("value", 1, 4) == F.lit(_MAGIC)
+    return packets.where(is_container & _first_match(F.col("value"), headers).isNull())
+
+
 def _container_faults(headers: Sequence[Header]) -> list[tuple[Column, str, Column]]:
     value = F.col("value")
     compressed = [i for i, header in enumerate(headers) if header.codec != "null"]

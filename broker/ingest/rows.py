@@ -5,12 +5,15 @@ from __future__ import annotations
 import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
-from pyspark.sql.pandas.functions import ArrowUDFType, arrow_udf
+from pyspark.sql.pandas.functions import arrow_udf
+from pyspark.sql.types import StringType, StructType
 
 from broker.errors import InputError
 from broker.ingest.decode import healpix29
 from broker.ingest.framing import UNKNOWN_HEADER
 from broker.ingest.headers import parse_header
+
+_DIAGNOSIS = StructType().add("reason", StringType()).add("detail", StringType())
 
 
 def raw_rows(checked: DataFrame) -> DataFrame:
@@ -69,7 +72,7 @@ def quarantine_rows(checked: DataFrame, survey: str, stage: str) -> DataFrame:
     )
 
 
-@arrow_udf(returnType="reason string, detail string", functionType=ArrowUDFType.SCALAR)
+@arrow_udf(returnType=_DIAGNOSIS)  # type: ignore[call-overload, untyped-decorator]
 def diagnose_header(values: pa.Array) -> pa.Array:
     """Why a container header is not known; null for null."""
     kind = pa.struct([("reason", pa.string()), ("detail", pa.string())])

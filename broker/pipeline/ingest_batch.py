@@ -62,8 +62,7 @@ def ingest(decoder: PacketDecoder, packets: DataFrame, attempt: Attempt) -> Inge
     decoder.forget_passing()
     seen = _stage_sound(decoder, packets, attempt)
     if seen.read > seen.written:
-        refused_rows = quarantine_rows(decoder.decode(packets), decoder.survey.name, attempt.stage)
-        attempt.stage_table(refused_rows, "quarantine")
+        _stage_refused(decoder, packets, attempt)
     staged = attempt.rows_by_night("raw")
     refused = attempt.count_by("quarantine", "reason")
     if sum(staged.values()) != seen.written or sum(refused.values()) != seen.read - seen.written:
@@ -96,14 +95,28 @@ def _stage_sound(decoder: PacketDecoder, packets: DataFrame, attempt: Attempt) -
 
 
 def _stage_raw(checked: DataFrame, attempt: Attempt) -> _Pass:
+    counted, seen = _observed(checked)
+    attempt.stage_table(raw_rows(counted), "raw")
+    return _Pass(**{name: value or 0 for name, value in seen.get.items()})
+
+
+def _stage_refused(decoder: PacketDecoder, packets: DataFrame, attempt: Attempt) -> None:
+    counted, _ = _observed(decoder.decode(packets))
+    attempt.stage_table(quarantine_rows(counted, decoder.survey.name, attempt.stage), "quarantine")
+
+
+def _observed(checked: DataFrame) -> tuple[DataFrame, Observation]:
+    """Count what flows by.
+
+    The counting also keeps Spark from pushing the choice of rows below the decoder, where it would
+    decode every packet once for each mention of one of its fields.
+    """
     seen = Observation()
-    sound = F.col("reason").isNull()
     counted = checked.observe(
         seen,
         F.count(F.lit(1)).alias("read"),
-        F.count_if(sound).alias("written"),
+        F.count_if(F.col("reason").isNull()).alias("written"),
         F.count_if(F.col("reason") == UNKNOWN_HEADER).alias("unknown"),
         F.sum(F.length("value")).alias("bytes_read"),
     )
-    attempt.stage_table(raw_rows(counted), "raw")
-    return _Pass(**{name: value or 0 for name, value in seen.get.items()})
+    return counted, seen
