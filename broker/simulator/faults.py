@@ -56,7 +56,7 @@ def spoil(messages: Iterator[Message], faults: Faults, counts: FaultCounts) -> I
 
 def truncated(value: bytes, rng: random.Random) -> bytes:
     """Some of the beginning, as after a lost connection."""
-    return value[: rng.randrange(1, len(value))]
+    return value[: rng.randrange(len(value))] if value else value
 
 
 def empty(_value: bytes, _rng: random.Random) -> bytes:

@@ -10,10 +10,11 @@ from typing import Protocol
 
 from broker.errors import CheckFailed, InputError, UsageError
 from broker.packets.schemas import load_schema
-from broker.settings import Settings
+from broker.settings import Settings, Simulator
 from broker.simulator import report
 from broker.simulator.cadence import (
     Cadence,
+    Clock,
     Pacer,
     SystemClock,
     at_once,
@@ -24,7 +25,7 @@ from broker.simulator.cadence import (
 from broker.simulator.faults import FaultCounts, Faults, spoil
 from broker.simulator.messages import Alert, Framer, Message, StoredForm
 from broker.simulator.order import StoredNight
-from broker.simulator.send import Sender, prepare_topic
+from broker.simulator.send import Deliveries, Sender, prepare_topic
 from broker.simulator.sources import find_groups
 from broker.surveys import get_survey
 from broker.surveys.base import SCHEMAS_FOLDER
@@ -70,6 +71,20 @@ class Night(Protocol):
         """All of them; again at each call."""
 
 
+class Outlet(Protocol):
+    """Where messages go."""
+
+    @property
+    def deliveries(self) -> Deliveries:
+        """What became of them so far."""
+
+    def send(self, key: bytes, value: bytes) -> None:
+        """Take a message."""
+
+    def flush(self) -> None:
+        """Return when the fate of every message is known."""
+
+
 def play_source(settings: Settings, plan: Plan) -> None:
     """Play ``simulator.source``.
 
@@ -96,7 +111,11 @@ def play_source(settings: Settings, plan: Plan) -> None:
     if not night.available:
         raise InputError(f"{source} holds no packet that can be read", reason="unreadable")
     framer = _framer(settings, plan, stored)
-    _Play(settings, plan, framer, sender, skipped).run(night, str(source))
+    clock = SystemClock(sender.serve)
+    play = Play(
+        settings.simulator, plan, framer=framer, sender=sender, skipped=skipped, clock=clock
+    )
+    play.run(night, str(source))
 
 
 def play_night(settings: Settings, plan: Plan, night: Night, label: str) -> None:
@@ -104,19 +123,44 @@ def play_night(settings: Settings, plan: Plan, night: Night, label: str) -> None
     client, topic = _ready(settings)
     framer = _framer(settings, plan, StoredForm(None, None))
     sender = Sender(client, topic, report.note)
-    _Play(settings, plan, framer, sender, report.Skipped(plan.strict)).run(night, label)
+    skipped, clock = report.Skipped(plan.strict), SystemClock(sender.serve)
+    play = Play(
+        settings.simulator, plan, framer=framer, sender=sender, skipped=skipped, clock=clock
+    )
+    play.run(night, label)
 
 
-class _Play:
+class Play:
+    """One run: lines out, messages to the sender, each when it is due.
+
+    Parameters
+    ----------
+    wanted
+        Observations, cadence and what to display.
+    plan
+        Rounds and faults.
+    framer
+        Makes messages of alerts.
+    sender
+        Takes them.
+    skipped
+        Takes note of alerts that cannot be sent.
+    clock
+        Says when it is.
+    """
+
     def __init__(
         self,
-        settings: Settings,
+        wanted: Simulator,
         plan: Plan,
+        *,
         framer: Framer,
-        sender: Sender,
+        sender: Outlet,
         skipped: report.Skipped,
+        clock: Clock,
     ) -> None:
-        self._wanted = settings.simulator
+        self._clock = clock
+        self._wanted = wanted
         self._plan = plan
         self._framer = framer
         self._sender = sender
@@ -129,7 +173,7 @@ class _Play:
         whole = islice(self._messages(night), total)
         messages = spoil(self._checked(whole), self._plan.faults, counts)
         report.announce(label, night.available, total)
-        pacer = Pacer(self._cadence(), SystemClock(self._sender.serve))
+        pacer = Pacer(self._cadence(), self._clock)
         try:
             with report.progress("Sending", total) as advance:
                 self._send_all(messages, pacer, advance)

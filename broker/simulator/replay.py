@@ -38,6 +38,8 @@ def iterate_rows(source: Path, survey: Survey, on_error: OnError) -> Iterator[St
     for path in files:
         try:
             yield from _rows_of(path, encoder, on_error)
+        except InputError as error:
+            on_error(error)
         except (OSError, pa.ArrowException) as error:
             on_error(InputError(f"cannot read {path}: {error}", reason="unreadable"))
 
