@@ -31,6 +31,9 @@ def main(
         typer.Option("--conf", "-c", help="Settings: TOML, or fink-alert-simulator's KEY=VALUE."),
     ] = None,
     survey: Annotated[str, typer.Option(help="Survey: a file conf/<survey>.toml.")] = "ztf",
+    servers: Annotated[
+        str | None, typer.Option(help="host:port of Kafka. Default: kafka.servers.")
+    ] = None,
     topic: Annotated[str | None, typer.Option(help="Default: kafka.input_topic.")] = None,
     partitions: Annotated[
         int | None, typer.Option(help="Partitions of a topic that is not there yet.")
@@ -132,6 +135,8 @@ def main(
         "speed": speed,
     }
     words = [f"simulator.{key}={value}" for key, value in options.items() if value is not None]
+    if servers is not None:
+        words.append(f"kafka.servers={servers}")
     settings, own_schemas = _settings(survey, conf, [*words, *(settings_words or ())])
     faults = Faults(corrupt_fraction, repeat_fraction, shuffle_window, seed)
     plan = Plan(repeat, faults, strict, own_schemas)

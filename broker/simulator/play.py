@@ -181,7 +181,8 @@ class Play:
             seconds = pacer.elapsed()
             report.summarise(self._sender.deliveries, counts, self._skipped.count, seconds)
         if failed := self._sender.deliveries.failed:
-            raise CheckFailed(f"{failed} messages were not delivered")
+            what = "message was" if failed == 1 else "messages were"
+            raise CheckFailed(f"{failed} {what} not delivered")
 
     def _checked(self, messages: Iterator[Message]) -> Iterator[Message]:
         """Find a field that cannot be displayed while nothing is sent yet."""
