@@ -5,6 +5,7 @@
 
 MIN_PYTHON_MINOR=11
 MIN_JAVA=17
+MAX_JAVA=22 # later ones lack what Spark's Hadoop calls: "getSubject is not supported"
 VENV="$ROOT/.venv"
 JARS="$ROOT/jars"
 STATE="$ROOT/.setup" # lock, logs and what is unfinished
@@ -19,21 +20,32 @@ fail() {
 
 # --- Java --------------------------------------------------------------------------------------
 
+NEEDED_JAVA="Spark and Kafka need Java $MIN_JAVA to $MAX_JAVA"
+
+java_is_fit() { (($1 >= MIN_JAVA && $1 <= MAX_JAVA)); }
+
 how_to_get_java() {
+    local release version
+    for release in /usr/lib/jvm/*/release; do
+        version="$(sed -n 's/^JAVA_VERSION="\([0-9]*\).*/\1/p' "$release" 2>/dev/null)" || continue
+        if [[ -n "$version" ]] && java_is_fit "$version" && [[ -x "${release%/release}/bin/java" ]]; then
+            printf 'This machine has one: export JAVA_HOME=%s' "${release%/release}"
+            return
+        fi
+    done
     printf '%s' "Install one (Debian, Ubuntu: 'apt install openjdk-17-jre-headless'; " \
         "Fedora: 'dnf install java-21-openjdk-headless'; macOS: 'brew install openjdk@21'), " \
-        "or set JAVA_HOME to a Java >= $MIN_JAVA."
+        "or set JAVA_HOME to one."
 }
 
 java_binary() {
     if [[ -n "${JAVA_HOME:-}" ]]; then
         [[ -x "$JAVA_HOME/bin/java" ]] || fail \
             "JAVA_HOME is '$JAVA_HOME', but there is no bin/java in it." \
-            "Set JAVA_HOME to a Java >= $MIN_JAVA, or unset it to use the java on PATH."
+            "Set JAVA_HOME to a Java $MIN_JAVA to $MAX_JAVA, or unset it to use the java on PATH."
         printf '%s' "$JAVA_HOME/bin/java"
     else
-        command -v java || fail "found no Java; Spark and Kafka need Java >= $MIN_JAVA." \
-            "$(how_to_get_java)"
+        command -v java || fail "found no Java; $NEEDED_JAVA." "$(how_to_get_java)"
     fi
 }
 
@@ -57,8 +69,8 @@ refuse_unfit_java() {
             "$(how_to_get_java)"
     fi
     version="${BASH_REMATCH[2]}"
-    ((version >= MIN_JAVA)) || fail \
-        "found Java $version ($java); Spark and Kafka need Java >= $MIN_JAVA." "$(how_to_get_java)"
+    java_is_fit "$version" ||
+        fail "found Java $version ($java); $NEEDED_JAVA." "$(how_to_get_java)"
     "$java" --add-modules jdk.incubator.vector -version >/dev/null 2>&1 || fail \
         "Java $version ($java) lacks the module jdk.incubator.vector, which Spark needs." \
         "$(how_to_get_java)"
@@ -133,27 +145,31 @@ environment_is_ready() {
 }
 
 # An environment cannot be made elsewhere and moved; so a file tells while one is being made.
+UNFINISHED="$STATE/environment-unfinished"
+
+environment_works() { [[ ! -e "$UNFINISHED" ]] && "$VENV/bin/python" -c '' 2>/dev/null; }
+
 make_environment() {
-    local unfinished="$STATE/environment-unfinished" groups="$1" uv
-    if [[ -e "$unfinished" ]]; then
+    local groups="$1" uv
+    if [[ -e "$UNFINISHED" ]]; then
         say "the last set-up of the environment did not finish: starting it afresh"
         rm -rf "$VENV"
-    elif [[ -e "$VENV" ]] && ! "$VENV/bin/python" -c '' 2>/dev/null; then
+    elif [[ -e "$VENV" ]] && ! environment_works; then
         say "the environment in .venv does not work (was its Python removed?): making it anew"
         rm -rf "$VENV"
     elif [[ "$(head -n 1 "$VENV/.nightjar" 2>/dev/null)" == dev ]]; then
         groups=dev
     fi
-    : >"$unfinished"
+    : >"$UNFINISHED"
     rm -f "$VENV/.nightjar"
-    say "making the Python environment in .venv (the first time it fetches about 500 MB)"
+    say "making the Python environment in .venv (the first time it fetches about 650 MB)"
     uv="$(command -v uv)" || uv="$VENV/bin/uv"
     [[ -x "$VENV/bin/python" ]] || create_environment "$uv"
     [[ -x "$uv" ]] || fetch_uv
     install_locked "$uv" "$groups"
     point_spark_home_here
     printf '%s\n%s\n' "$groups" "$(environment_key)" >"$VENV/.nightjar"
-    rm -f "$unfinished"
+    rm -f "$UNFINISHED"
 }
 
 create_environment() {
@@ -250,7 +266,9 @@ show_downloads() {
 }
 
 ivy_errors() {
-    grep -E 'not found|UNRESOLVED|FAILED|rror|xception' "$STATE/ivy.log" | sort -u | head -n 8
+    grep -m 1 -o 'Host .* not found' "$STATE/ivy.log" ||
+        grep -E ': not found|FAILED|xception' "$STATE/ivy.log" | sed 's/^[[:space:]:]*//' |
+        sort -u | head -n 5
 }
 
 # --- All of it ---------------------------------------------------------------------------------
@@ -265,11 +283,7 @@ NO_NETWORK=(
 set_up() {
     check_java
     environment_is_ready "$1" && jars_are_ready && return
-    if [[ -x "$VENV/bin/python" ]] && "$VENV/bin/python" -c '' 2>/dev/null; then
-        PYTHON="$VENV/bin/python"
-    else
-        find_python
-    fi
+    if environment_works; then PYTHON="$VENV/bin/python"; else find_python; fi
     take_lock
     environment_is_ready "$1" || make_environment "$1"
     jars_are_ready || fetch_jars
