@@ -306,7 +306,8 @@ class EmbeddedKafka:
                 f"-Dlog4j2.configurationFile={LOG_SETTINGS}",
                 f"-Dnightjar.kafka.folder={self.folder}",
                 *("kafka.tools.StorageTool", "format", "--ignore-formatted"),
-                *("-t", cluster_id, "-c", str(self.properties_path)),
+                # One word: an id may begin with a dash, which as a word of its own is an option.
+                *(f"--cluster-id={cluster_id}", "-c", str(self.properties_path)),
             ],
             stdin=subprocess.DEVNULL,
             capture_output=True,
