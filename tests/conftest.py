@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from broker.kafka.server import EmbeddedKafka, free_port
+from broker.kafka.host import free_port
+from broker.kafka.server import EmbeddedKafka
 
 ROOT = Path(__file__).resolve().parents[1]
 # What is quick to fail comes first.

@@ -150,10 +150,10 @@ class EmbeddedKafka:
             It is still there after a minute.
         """
         with self._lock():
-            pid, _ = self._running()
+            pid, port = self._running()
             if pid is None:
                 return False
-            self._terminate(pid)
+            self._terminate(pid, port)
             self._state_path.unlink(missing_ok=True)
         return True
 
@@ -223,7 +223,7 @@ class EmbeddedKafka:
             if _answers(self.client_options()):
                 return
             if time.monotonic() > deadline:
-                self._terminate(self._process.pid)
+                self._terminate(self._process.pid, self.port)
                 raise FatalError(
                     f"Kafka does not answer at {self.servers} after {START_SECONDS:.0f} s; "
                     f"stopped it again. {self._last_words()}"
@@ -234,10 +234,11 @@ class EmbeddedKafka:
             f"{self._last_words()}"
         )
 
-    def _terminate(self, pid: int) -> None:
+    def _terminate(self, pid: int, port: int) -> None:
         os.kill(pid, signal.SIGTERM)
         deadline = time.monotonic() + STOP_SECONDS
-        while self._running()[0] is not None:
+        # A JVM loses its command line a little before its ports.
+        while self._running()[0] is not None or not port_is_free(port):
             if time.monotonic() > deadline:
                 raise FatalError(
                     f"Kafka (process {pid}) is still stopping after {STOP_SECONDS:.0f} s; look "

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
 
 from broker.errors import FatalError
-from broker.kafka.server import EmbeddedKafka, free_port
+from broker.kafka.host import free_port, port_is_free
+from broker.kafka.server import EmbeddedKafka
 
 
 @pytest.fixture
@@ -119,8 +121,8 @@ def test_a_killed_broker_starts_again_with_its_topics(broker: EmbeddedKafka) -> 
     pid = broker.status().pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
-    while broker.status().pid is not None:
-        pass
+    while not (port_is_free(broker.port) and port_is_free(broker.port + 1)):
+        time.sleep(0.1)
     assert broker.start()
     assert read(broker, "alerts", 1) == [b"first"]
 
