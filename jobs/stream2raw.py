@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from broker.errors import NightjarError
+from broker.logs import log_to_stderr
 from broker.pipeline.runner import Runner, exit_with
 from broker.pipeline.stream2raw import STAGE, Stream2Raw
 from broker.settings import load_settings
@@ -28,6 +29,7 @@ def main(
     ] = None,
 ) -> None:
     """Keep every packet of a survey's Kafka topic as Parquet."""
+    log_to_stderr()
     try:
         settings = load_settings(survey, conf, settings_words or ())
         with StageLock(Storage(settings.survey_root), STAGE):

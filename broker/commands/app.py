@@ -38,6 +38,12 @@ COMMANDS: dict[str, Entry] = {
     "schema": Entry(
         "broker.commands.schema:main", "Show a packet's version, framing, fields and types."
     ),
+    "audit": Entry(
+        "broker.commands.audit:main", "Prove that nothing is lost and nothing doubled."
+    ),
+    "quarantine": Entry(
+        "broker.commands.quarantine:app", "List, show and replay packets that could not be used."
+    ),
 }
 
 

@@ -17,7 +17,7 @@ from broker.ingest.framing import (
     frame_container,
     without_known_header,
 )
-from broker.ingest.headers import LEARN_PER_BATCH, Header, KnownHeaders, parse_header
+from broker.ingest.headers import LEARN_AT_ONCE, Header, KnownHeaders, parse_header
 from broker.ingest.writers import Writer, align, reader_schema
 from broker.packets.schemas import fingerprint, load_registered, load_schema, registered_ids
 from broker.settings import Ingest
@@ -89,14 +89,14 @@ class PacketDecoder:
         """Learn the headers of a batch's unknown messages; how many can be read now.
 
         A header that one single message carries may be a damaged one: it is used for this batch
-        and not kept, so that rubbish cannot fill the memory. At most 16 are learnt in a batch.
+        and not kept, so that rubbish cannot fill the memory. At most 16 are learnt in a call.
         """
         found = unknown.select("value").mapInArrow(_headers_of, _FOUND)
         counted = (
             found.groupBy("digest", "prefix", "length", "codec", "schema")
             .agg(F.sum("packets").alias("packets"))
             .orderBy(F.desc("packets"), "digest")
-            .limit(LEARN_PER_BATCH)
+            .limit(LEARN_AT_ONCE)
         )
         rows = [row.asDict() for row in counted.collect()]
         met = [
@@ -105,7 +105,7 @@ class PacketDecoder:
         ]
         self._known.learn([header for header, packets in met if packets > 1])
         kept = {header.digest for header in self._known.headers}
-        self._passing = tuple(header for header, _ in met if header.digest not in kept)
+        self._passing += tuple(header for header, _ in met if header.digest not in kept)
         return len(met)
 
     @property

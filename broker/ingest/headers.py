@@ -18,7 +18,7 @@ SYNC_BYTES = 16
 # Enough to tell most writers apart before the whole header is digested.
 PREFIX_BYTES = 48
 # Rubbish must not grow the decoder without end; real surveys change versions a few times a year.
-LEARN_PER_BATCH = 16
+LEARN_AT_ONCE = 16
 MOST_HEADERS = 128
 _FOLDER = "headers"
 _HEADER = fastavro.parse_schema(

@@ -14,6 +14,9 @@ from broker.ingest.rows import quarantine_rows, raw_rows
 from broker.sinks.ledger import NightCount, ReasonCount
 from broker.sinks.publish import Attempt
 
+# Each round reads the batch again; a survey's whole history has fewer headers than this many learn.
+_LEARNING_ROUNDS = 4
+
 
 @dataclass(frozen=True)
 class Ingested:
@@ -39,7 +42,9 @@ class _Pass:
     bytes_read: int
 
 
-def ingest(decoder: PacketDecoder, packets: DataFrame, attempt: Attempt) -> Ingested:
+def ingest(
+    decoder: PacketDecoder, packets: DataFrame, attempt: Attempt, *, keep_refused: bool = True
+) -> Ingested:
     """Stage the raw and quarantine tables of a batch.
 
     Messages with a container header never met before are decoded in a second pass, once it is
@@ -53,6 +58,8 @@ def ingest(decoder: PacketDecoder, packets: DataFrame, attempt: Attempt) -> Inge
         ``value, topic, partition, offset, kafka_timestamp, batch_time``.
     attempt
         Where to stage.
+    keep_refused
+        Stage refused packets too; not when they come from quarantine, where they stay.
 
     Raises
     ------
@@ -61,11 +68,12 @@ def ingest(decoder: PacketDecoder, packets: DataFrame, attempt: Attempt) -> Inge
     """
     decoder.forget_passing()
     seen = _stage_sound(decoder, packets, attempt)
-    if seen.read > seen.written:
+    if seen.read > seen.written and keep_refused:
         _stage_refused(decoder, packets, attempt)
     staged = attempt.rows_by_night("raw")
     refused = attempt.count_by("quarantine", "reason")
-    if sum(staged.values()) != seen.written or sum(refused.values()) != seen.read - seen.written:
+    expected = seen.read - seen.written if keep_refused else 0
+    if sum(staged.values()) != seen.written or sum(refused.values()) != expected:
         raise LedgerError(
             f"batch {attempt.key}: {seen.read} packets were read, but {sum(staged.values())} raw "
             f"rows and {sum(refused.values())} quarantined ones are in its files; start again, and "
@@ -81,17 +89,20 @@ def ingest(decoder: PacketDecoder, packets: DataFrame, attempt: Attempt) -> Inge
 
 
 def _stage_sound(decoder: PacketDecoder, packets: DataFrame, attempt: Attempt) -> _Pass:
+    """Write what is known, then learn and write the rest, until nothing more can be learnt."""
     if decoder.knows_nothing:
         decoder.learn(packets)
-        return _stage_raw(decoder.decode(packets), attempt)
-    done = _stage_raw(decoder.decode(packets), attempt)
-    if not done.unknown:
-        return done
-    rest = decoder.unknown(packets)  # unknown to what was known until now
-    if not decoder.learn(rest):
-        return done
-    learnt = _stage_raw(decoder.decode(rest), attempt)
-    return replace(done, written=done.written + learnt.written)
+    rest = packets
+    total = done = _stage_raw(decoder.decode(packets), attempt)
+    for _ in range(_LEARNING_ROUNDS):
+        if not done.unknown:
+            break
+        rest = decoder.unknown(rest)  # to what was known until now
+        if not decoder.learn(rest):
+            break
+        done = _stage_raw(decoder.decode(rest), attempt)
+        total = replace(total, written=total.written + done.written)
+    return total
 
 
 def _stage_raw(checked: DataFrame, attempt: Attempt) -> _Pass:

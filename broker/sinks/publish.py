@@ -11,15 +11,18 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
-from pyspark.sql import DataFrame
 
 from broker.errors import PublishError
 from broker.sinks.faults import fault_point
 from broker.sinks.ledger import Ledger, LedgerRow, to_table
 from broker.storage import Storage
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
 
 # Folder of each table below the survey's root.
 AREAS = {"raw": "online/raw", "science": "online/science", "quarantine": "quarantine"}

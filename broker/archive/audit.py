@@ -1,0 +1,215 @@
+"""The audit: equations that hold when nothing is lost and nothing doubled.
+
+Without ``deep`` they are checked within the ledger; with it, against the files too.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+from pyarrow import fs
+
+from broker.sinks.ledger import Ledger, LedgerRow
+from broker.sinks.publish import AREAS
+from broker.storage import Storage
+
+# Stages whose batches bring packets into the raw table.
+INGEST_STAGES = ("raw", "replay")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One equation over everything it was asked for.
+
+    Parameters
+    ----------
+    name
+        The equation in words.
+    summary
+        The figures on both sides.
+    differences
+        Where it does not hold, naming batch, partition or night; none when it holds.
+    """
+
+    name: str
+    summary: str
+    differences: tuple[str, ...] = field(default=())
+
+    @property
+    def holds(self) -> bool:
+        """Whether the equation is true everywhere."""
+        return not self.differences
+
+
+@dataclass(frozen=True)
+class NightRange:
+    """Nights ``first`` to ``last``, both included; all of them by default."""
+
+    first: int = 0
+    last: int = 99_999_999
+
+    def __contains__(self, night: int) -> bool:
+        return self.first <= night <= self.last
+
+
+def audit(
+    storage: Storage, nights: NightRange | None = None, *, deep: bool = False
+) -> list[Finding]:
+    """Check every equation that the committed stages allow.
+
+    Parameters
+    ----------
+    storage
+        The survey's folder.
+    nights
+        Limits the equations that speak of nights; offsets and batches are always whole.
+    deep
+        Also count the rows in the files and their Kafka positions.
+    """
+    wanted = nights or NightRange()
+    ledger = Ledger(storage)
+    ingested = [row for stage in INGEST_STAGES for row in ledger.rows(stage)]
+    findings = [check_offsets(ledger.rows("raw")), check_ingest(ingested)]
+    if deep:
+        findings += [
+            check_files(storage, ingested, "raw", wanted),
+            check_quarantine_files(storage, ledger.rows("raw")),
+            check_positions(storage, wanted),
+        ]
+    return findings
+
+
+def check_offsets(rows: Iterable[LedgerRow]) -> Finding:
+    """Per partition: the ledger's offset ranges join without a gap."""
+    by_place = defaultdict(list)
+    for row in rows:
+        for span in row.offsets:
+            by_place[span.topic, span.partition].append((span.start, span.until, row.key))
+    records = repeats = 0
+    gaps = []
+    for (topic, partition), spans in sorted(by_place.items()):
+        reached = None
+        for start, until, key in sorted(spans):
+            if reached is not None and start > reached:
+                gaps.append(
+                    f"topic {topic}, partition {partition}: offsets {reached} to {start - 1} are "
+                    f"in no batch before {key}"
+                )
+            fresh_from = start if reached is None else max(start, reached)
+            records += until - start
+            repeats += (until - start) - max(0, until - fresh_from)
+            reached = until if reached is None else max(reached, until)
+    return Finding(
+        "per partition: offset ranges join without a gap",
+        f"{len(by_place)} partitions, {records} offsets, {repeats} of them read again",
+        tuple(gaps),
+    )
+
+
+def check_ingest(rows: Iterable[LedgerRow]) -> Finding:
+    """Per batch: records read, or replayed = raw rows + quarantined at ingest."""
+    rows = list(rows)
+    differences = [
+        f"batch {row.key}: {row.read} read, {row.written} raw rows, {row.quarantined} quarantined"
+        for row in rows
+        if row.read != row.written + row.quarantined
+        or row.written != sum(item.written for item in row.by_night)
+    ]
+    read, written = sum(row.read for row in rows), sum(row.written for row in rows)
+    quarantined = sum(row.quarantined for row in rows)
+    return Finding(
+        "per batch: read = raw rows + quarantined",
+        f"{len(rows)} batches, {read} = {written} + {quarantined}",
+        tuple(differences),
+    )
+
+
+def check_files(
+    storage: Storage, rows: Iterable[LedgerRow], table: str, nights: NightRange
+) -> Finding:
+    """Per batch and night: rows in the table's files = rows that the ledger says."""
+    said = {
+        (item.night, row.key): item.written
+        for row in rows
+        for item in row.by_night
+        if item.night in nights and item.written
+    }
+    found = {place: n for place, n in rows_in_files(storage, table).items() if place[0] in nights}
+    differences = [
+        f"{table}, night {night}, batch {key}: {found.get((night, key), 0)} rows in files, "
+        f"{said.get((night, key), 0)} in the ledger"
+        for night, key in sorted(said.keys() | found.keys())
+        if said.get((night, key)) != found.get((night, key))
+    ]
+    return Finding(
+        f"per batch, night: {table} rows in files = in the ledger",
+        f"{len(found)} folders, {sum(found.values())} = {sum(said.values())}",
+        tuple(differences),
+    )
+
+
+def check_quarantine_files(storage: Storage, rows: Iterable[LedgerRow]) -> Finding:
+    """Per batch: packets in the quarantine's files = packets that the ledger says."""
+    found: dict[str, int] = defaultdict(int)
+    for (_, key), count in rows_in_files(storage, "quarantine").items():
+        found[key] += count
+    said = {row.key: row.quarantined for row in rows if row.quarantined}
+    differences = [
+        f"quarantine, batch {key}: {found.get(key, 0)} packets in files, {said.get(key, 0)} in "
+        "the ledger"
+        for key in sorted(said.keys() | found.keys())
+        if said.get(key, 0) != found.get(key, 0)
+    ]
+    return Finding(
+        "per batch: quarantined packets in files = in the ledger",
+        f"{sum(found.values())} = {sum(said.values())}",
+        tuple(differences),
+    )
+
+
+def check_positions(storage: Storage, nights: NightRange) -> Finding:
+    """Raw rows have distinct Kafka positions, but for the repeats, which are counted."""
+    rows = _positions(storage, nights)
+    distinct = rows.group_by(["topic", "partition", "offset"]).aggregate([])
+    repeats = rows.num_rows - distinct.num_rows
+    return Finding(
+        "raw rows, counted by their Kafka positions",
+        f"{rows.num_rows} rows, {distinct.num_rows} positions, {repeats} read again",
+    )
+
+
+def rows_in_files(storage: Storage, table: str) -> dict[tuple[int, str], int]:
+    """Rows of each (night, batch) folder of an online table, from the files' footers."""
+    counts: dict[tuple[int, str], int] = defaultdict(int)
+    selector = fs.FileSelector(storage.path(AREAS[table]), allow_not_found=True, recursive=True)
+    for info in storage.filesystem.get_file_info(selector):
+        if info.type == fs.FileType.File and info.extension == "parquet":
+            night, batch = info.path.split("/")[-3:-1]
+            with storage.filesystem.open_input_file(info.path) as file:
+                rows = pq.read_metadata(file).num_rows
+            counts[int(night.removeprefix("night=")), batch.removeprefix("batch=")] += rows
+    return dict(counts)
+
+
+def _positions(storage: Storage, nights: NightRange) -> pa.Table:
+    schema = pa.schema([("topic", pa.string()), ("partition", pa.int32()), ("offset", pa.int64())])
+    if not storage.exists(AREAS["raw"]):
+        return schema.empty_table()
+    partitions = ds.partitioning(
+        pa.schema([("night", pa.int32()), ("batch", pa.string())]), flavor="hive"
+    )
+    raw = ds.dataset(
+        storage.path(AREAS["raw"]),
+        filesystem=storage.filesystem,
+        format="parquet",
+        partitioning=partitions,
+    )
+    in_nights = (ds.field("night") >= nights.first) & (ds.field("night") <= nights.last)
+    columns = {name: pc.field("ingest", name) for name in schema.names}
+    return raw.to_table(columns=columns, filter=in_nights)

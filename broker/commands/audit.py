@@ -1,0 +1,52 @@
+"""``nightjar audit``: prove that nothing is lost and nothing doubled."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from broker.archive.audit import Finding, NightRange, audit
+from broker.errors import CheckFailed
+from broker.nights import parse_nights
+from broker.settings import load_settings
+from broker.storage import Storage
+
+
+def main(
+    survey: Annotated[str, typer.Option(help="Survey: a file conf/<survey>.toml.")] = "ztf",
+    night: Annotated[
+        str | None, typer.Option("--night", "--nights", help="A night, or a range A..B.")
+    ] = None,
+    deep: Annotated[bool, typer.Option(help="From the files too, not only the ledger.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    conf: Annotated[Path | None, typer.Option(help="A further TOML file of settings.")] = None,
+    words: Annotated[
+        list[str] | None, typer.Option("--set", help="section.key=value, as often as needed.")
+    ] = None,
+) -> None:
+    """Check the equations between Kafka, the tables and the ledger; exit 1 on a difference."""
+    settings = load_settings(survey, conf, words or ())
+    nights = NightRange(*parse_nights(night)) if night else NightRange()
+    findings = audit(Storage(settings.survey_root), nights, deep=deep)
+    if as_json:
+        typer.echo(json.dumps([{**asdict(f), "holds": f.holds} for f in findings], indent=2))
+    else:
+        show_findings(findings)
+    broken = [finding for finding in findings if not finding.holds]
+    if broken:
+        raise CheckFailed(f"{len(broken)} of {len(findings)} equations do not hold: {survey}")
+
+
+def show_findings(findings: list[Finding]) -> None:
+    """One line an equation, with a tick or a cross, and every difference below it."""
+    console = Console(highlight=False)
+    for finding in findings:
+        mark = "[green]✓[/]" if finding.holds else "[red]✗[/]"
+        console.print(f"{mark} {finding.name:56} {finding.summary}", soft_wrap=True)
+        for difference in finding.differences:
+            console.print(f"    [red]{difference}[/]", soft_wrap=True)

@@ -1,0 +1,132 @@
+"""Replay: the same ingest code over the bytes of quarantined packets."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import time
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
+
+from broker.ingest.decoder import PacketDecoder
+from broker.pipeline.ingest_batch import ingest
+from broker.settings import Settings
+from broker.sinks.ledger import LedgerRow, OffsetRange
+from broker.sinks.publish import AREAS, Attempt, Publisher
+from broker.storage import Storage
+from broker.surveys import get_survey
+
+log = logging.getLogger(__name__)
+
+STAGE = "replay"
+_POSITION = ("topic", "partition", "offset")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which quarantined packets to take; all of ingest's by default."""
+
+    reason: str | None = None
+    night: int | None = None
+
+
+def replay(spark: SparkSession, settings: Settings, selection: Selection) -> LedgerRow | None:
+    """Ingest quarantined packets again, as a batch of its own.
+
+    A packet that was replayed successfully is never taken again; one that fails again stays in
+    quarantine. Make the call inside a `StageLock`.
+
+    Returns
+    -------
+    LedgerRow or None
+        The committed batch, or None when there is nothing to replay.
+    """
+    began = time.monotonic()
+    storage = Storage(settings.survey_root)
+    publisher = Publisher(storage, STAGE)
+    publisher.recover()
+    packets = _waiting(spark, storage, publisher, selection)
+    if packets is None or packets.isEmpty():
+        return None
+    attempt = publisher.attempt(_next_key(publisher))
+    decoder = PacketDecoder(get_survey(settings.survey), settings.ingest, storage)
+    done = ingest(decoder, packets, attempt, keep_refused=False)
+    if not done.written:
+        attempt.discard()
+        log.info("%d packets were tried again; none can be used yet", done.read)
+        return None
+    row = LedgerRow(
+        survey=settings.survey,
+        stage=STAGE,
+        key=attempt.key,
+        batch_time=_batch_time(packets),
+        seconds=time.monotonic() - began,
+        read=done.read,
+        written=done.written,
+        quarantined=done.quarantined,
+        bytes_read=done.bytes_read,
+        offsets=_replayed_positions(attempt),
+        by_night=done.by_night,
+    )
+    publisher.finish(attempt, row)
+    return row
+
+
+def _waiting(
+    spark: SparkSession, storage: Storage, publisher: Publisher, selection: Selection
+) -> DataFrame | None:
+    """Quarantined packets of ingest that no replay has brought back."""
+    if not storage.exists(AREAS["quarantine"]):
+        return None
+    rows = spark.read.parquet(storage.uri(AREAS["quarantine"])).where(F.col("stage") == "raw")
+    if selection.reason:
+        rows = rows.where(F.col("reason") == selection.reason)
+    if selection.night:
+        rows = rows.where(F.col("night") == selection.night)
+    # Each Kafka position once, however often its batch was read.
+    packets = rows.select("value", *_POSITION, "kafka_timestamp").dropDuplicates([*_POSITION])
+    now = dt.datetime.now(dt.UTC).replace(microsecond=0)
+    packets = packets.withColumn("batch_time", F.lit(now))
+    done = [
+        (span.topic, span.partition, offset)
+        for row in publisher.ledger.rows(STAGE)
+        for span in row.offsets
+        for offset in range(span.start, span.until)
+    ]
+    if not done:
+        return packets
+    replayed = spark.createDataFrame(done, "topic string, partition int, offset bigint")
+    return packets.join(F.broadcast(replayed), [*_POSITION], "left_anti")
+
+
+def _next_key(publisher: Publisher) -> str:
+    used = [int(key.rpartition("-")[2]) for key in publisher.ledger.keys(STAGE)]
+    return f"{STAGE}-{max(used, default=-1) + 1:06d}"
+
+
+def _batch_time(packets: DataFrame) -> dt.datetime:
+    first = packets.select(F.unix_seconds("batch_time")).first()
+    assert first is not None
+    return dt.datetime.fromtimestamp(first[0], dt.UTC)
+
+
+def _replayed_positions(attempt: Attempt) -> tuple[OffsetRange, ...]:
+    """Kafka positions of the staged raw rows, each a range of one."""
+    staged = ds.dataset(
+        attempt.storage.path(attempt.table_folder("raw")),
+        filesystem=attempt.storage.filesystem,
+        format="parquet",
+    )
+    table: pa.Table = staged.to_table(
+        columns={name: pc.field("ingest", name) for name in _POSITION}
+    )
+    rows = sorted(tuple(row[name] for name in _POSITION) for row in table.to_pylist())
+    return tuple(
+        OffsetRange(topic, partition, offset, offset + 1, offset + 1)
+        for topic, partition, offset in rows
+    )
