@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from broker.settings import Settings
     from broker.simulator.play import Plan
 
+_INTERRUPTED = 130
 _PACE = "Pace"
 _FAULTS = "Faults, for tests and rehearsals"
 _SYNTHETIC = "Synthetic night"
@@ -140,10 +141,13 @@ def main(
     settings, own_schemas = _settings(survey, conf, [*words, *(settings_words or ())])
     faults = Faults(corrupt_fraction, repeat_fraction, shuffle_window, seed)
     plan = Plan(repeat, faults, strict, own_schemas)
-    if synthetic is not None:
-        _play_synthetic(settings, plan, synthetic, seed)
-    else:
-        play_source(settings, plan)
+    try:
+        if synthetic is not None:
+            _play_synthetic(settings, plan, synthetic, seed)
+        else:
+            play_source(settings, plan)
+    except KeyboardInterrupt:
+        raise typer.Exit(_INTERRUPTED) from None
 
 
 def _settings(survey: str, conf: Path | None, words: list[str]) -> tuple[Settings, bool]:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 SECONDS_PER_DAY = 86_400.0
+# A stop is heard within this time.
+_NAP_SECONDS = 0.25
 
 # (place in the stream, days since the stream's first alert) → seconds after the start
 Cadence = Callable[[int, float], float]
@@ -46,18 +48,35 @@ class SystemClock:
 
 
 class Pacer:
-    """Wait for the alerts' moments; one that is late is due at once, and none is left out."""
+    """Wait for the alerts' moments; one that is late is due at once, and none is left out.
 
-    def __init__(self, cadence: Cadence, clock: Clock) -> None:
+    Parameters
+    ----------
+    cadence
+        When each alert is due.
+    clock
+        What to wait by.
+    is_stopped
+        Ends any wait early once it says so.
+    """
+
+    def __init__(
+        self, cadence: Cadence, clock: Clock, is_stopped: Callable[[], bool] = lambda: False
+    ) -> None:
         self._cadence = cadence
         self._clock = clock
+        self._is_stopped = is_stopped
         self._start = clock.now()
 
-    def wait(self, index: int, days: float) -> None:
-        """Return when alert number ``index``, ``days`` into the stream, is due."""
-        left = self._cadence(index, days) - self.elapsed()
-        if left > 0:
-            self._clock.sleep(left)
+    def wait(self, index: int, days: float) -> bool:
+        """Return true when alert number ``index``, ``days`` into the stream, is due.
+
+        False: it never will be, since the stream was stopped.
+        """
+        due = self._cadence(index, days)
+        while (left := due - self.elapsed()) > 0 and not self._is_stopped():
+            self._clock.sleep(min(left, _NAP_SECONDS))
+        return not self._is_stopped()
 
     def elapsed(self) -> float:
         """Seconds since the start."""

@@ -27,6 +27,7 @@ from broker.simulator.messages import Alert, Framer, Message, StoredForm
 from broker.simulator.order import StoredNight
 from broker.simulator.send import Deliveries, Sender, prepare_topic
 from broker.simulator.sources import find_groups
+from broker.simulator.stopping import stop_signals
 from broker.surveys import get_survey
 from broker.surveys.base import SCHEMAS_FOLDER
 
@@ -96,6 +97,8 @@ def play_source(settings: Settings, plan: Plan) -> None:
         Kafka does not answer (any more).
     CheckFailed
         A message was not delivered.
+    KeyboardInterrupt
+        Ctrl-C or SIGTERM; what was sent is confirmed and counted.
     """
     source = settings.simulator.source
     if source is None:
@@ -173,13 +176,16 @@ class Play:
         whole = islice(self._messages(night), total)
         messages = spoil(self._checked(whole), self._plan.faults, counts)
         report.announce(label, night.available, total)
-        pacer = Pacer(self._cadence(), self._clock)
-        try:
-            with report.progress("Sending", total) as advance:
-                self._send_all(messages, pacer, advance)
-        finally:
-            seconds = pacer.elapsed()
-            report.summarise(self._sender.deliveries, counts, self._skipped.count, seconds)
+        with stop_signals() as is_stopped:
+            pacer = Pacer(self._cadence(), self._clock, is_stopped)
+            try:
+                with report.progress("Sending", total) as advance:
+                    self._send_all(messages, pacer, advance)
+            finally:
+                seconds = pacer.elapsed()
+                report.summarise(self._sender.deliveries, counts, self._skipped.count, seconds)
+            if is_stopped():
+                raise KeyboardInterrupt
         if failed := self._sender.deliveries.failed:
             what = "message was" if failed == 1 else "messages were"
             raise CheckFailed(f"{failed} {what} not delivered")
@@ -228,7 +234,8 @@ class Play:
             self._send_observations(messages, pacer, advance)
         else:
             for index, message in enumerate(messages):
-                pacer.wait(index, message.days)
+                if not pacer.wait(index, message.days):
+                    break
                 self._sender.send(message.key, message.value)
                 advance()
             self._sender.flush()
@@ -240,7 +247,8 @@ class Play:
         number = 0
         while (first := next(messages, None)) is not None:
             shown = [self._shown(first)]
-            pacer.wait(number * size, first.days)
+            if not pacer.wait(number * size, first.days):
+                break
             report.say(f"Observation start: t0 + : {pacer.elapsed():.2f} seconds")
             count, last = 0, first
             for last in chain([first], islice(messages, size - 1)):

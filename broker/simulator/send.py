@@ -122,6 +122,9 @@ class Sender:
 
     def _check(self) -> None:
         if self._dead is not None:
+            # What still waits failed too: count it.
+            self._producer.purge()
+            self._producer.flush(_ANSWER_SECONDS)
             raise FatalError(
                 f"Kafka at {self._servers} does not take messages any more: {self._dead.str()}"
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -225,3 +226,21 @@ def test_wrong_words_exit_2_and_name_the_next_step(
     done = simulate(*words)
     assert done.returncode == 2
     assert said in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_run_confirms_and_counts_what_it_sent(
+    project_root: Path, shared_data: Path, kafka: EmbeddedKafka, number: int
+) -> None:
+    topic = f"stopped_{number}"
+    script = [str(project_root / "bin" / "nightjar"), "simulate", str(shared_data / "ztf")]
+    words = [*script, "--servers", kafka.servers, "--topic", topic]
+    words += ["--alerts-per-observation", "7", "--interval", "600"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdout is not None
+        lines = iter(run.stdout.readline, "")
+        assert any(line == "Observation 1 done...\n" for line in lines)
+        run.send_signal(number)
+        assert [line.split(",")[0] for line in lines] == ["Sent 7"]
+    assert run.returncode == 130
+    assert len(read(kafka, topic)) == 7

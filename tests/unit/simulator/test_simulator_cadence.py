@@ -67,3 +67,10 @@ def test_the_system_clock_goes_on_idling_until_the_time_is_over() -> None:
 
     Hasty(asked.append).sleep(25.0)
     assert asked == pytest.approx([25.0, 15.0, 5.0])
+
+
+def test_a_stop_ends_the_wait_and_says_so(clock: Any) -> None:
+    pacer = Pacer(bursts(1, 37), clock, lambda: pacer.elapsed() > 3)
+    assert pacer.wait(0, 0)
+    assert not pacer.wait(1, 0)
+    assert pacer.elapsed() < 4
