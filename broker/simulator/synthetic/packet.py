@@ -1,0 +1,250 @@
+"""Alert packets: ZTF 4.02 records in Avro containers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from broker.packets.container import ContainerWriter
+from broker.packets.schemas import load_schema
+from broker.settings import PROJECT_ROOT
+from broker.simulator.synthetic.almanac import JD_OF_MJD_ZERO
+from broker.simulator.synthetic.catalogue import (
+    MISSING,
+    Neighbours,
+    gaia,
+    neighbours,
+    reference_source,
+)
+from broker.simulator.synthetic.conditions import magnitude
+from broker.simulator.synthetic.detections import Columns, Detections, detect, own_rows
+from broker.simulator.synthetic.draws import Draws, Floats, Ints
+from broker.simulator.synthetic.history import (
+    PROGRAM_PI,
+    RB_VERSION,
+    Record,
+    forced_photometry,
+    previous_candidates,
+    rows,
+)
+from broker.simulator.synthetic.images import photometric_columns
+from broker.simulator.synthetic.naming import (
+    asteroid_names,
+    difference_image_names,
+    object_name,
+    stamp_names,
+)
+from broker.simulator.synthetic.observe import Observed, at_alert, observe
+from broker.simulator.synthetic.plan import Plan, Survey
+from broker.simulator.synthetic.populations import POPULATIONS
+from broker.simulator.synthetic.references import reference_frames, reference_id, reference_mjd
+from broker.simulator.synthetic.stamps import fits_gz, stamps
+
+SCHEMA_VERSION = "4.02"
+# Not the survey's own name: nobody shall take a synthetic packet for a real one.
+PUBLISHER = "Nightjar (synthetic)"
+_DRB_VERSION = "d6_m7"
+
+
+@dataclass(frozen=True, slots=True)
+class SyntheticPacket:
+    """One alert as it goes over the wire, with what only the simulation knows.
+
+    Attributes
+    ----------
+    value
+        Avro container with one record, schema ZTF 4.02.
+    candid, object_id, jd
+        The alert's identity and time, as in the packet.
+    truth
+        One row of the truth table (:data:`broker.simulator.synthetic.truth.TRUTH_SCHEMA`).
+    """
+
+    value: bytes
+    candid: int
+    object_id: str
+    jd: float
+    truth: Record
+
+
+class PacketMaker:
+    """Make the packets of one night of one seed."""
+
+    def __init__(self, survey: Survey, plan: Plan, seed: int) -> None:
+        self._survey = survey
+        self._plan = plan
+        self._seed = seed
+        self._writer = _writer()
+
+    def packets(self, alerts: Ints) -> Iterator[SyntheticPacket]:
+        """Packets of these rows of the plan, in their order."""
+        plan = self._plan
+        observed = observe(self._survey, plan, alerts)
+        near = neighbours(observed)
+        reference = reference_source(observed, near)
+        detections = detect(observed, plan.table_row[alerts], plan.first_row[alerts], reference)
+        candidates = self._candidates(observed, detections, near)
+        names = self._object_names(observed)
+        truths = _truths(observed, candidates, names)
+        histories = previous_candidates(observed, self._survey, detections)
+        forced = forced_photometry(observed, self._survey, reference)
+        images = stamps(observed, near)
+        for index, candidate in enumerate(candidates):
+            record = {
+                "schemavsn": SCHEMA_VERSION,
+                "publisher": PUBLISHER,
+                "objectId": names[index],
+                "candid": candidate["candid"],
+                "candidate": candidate,
+                "prv_candidates": histories[index] or None,
+                "fp_hists": forced[index] or None,
+                **_cutouts(candidate, [image[index] for image in images]),
+            }
+            value = self._writer.encode(record)
+            yield SyntheticPacket(
+                value, candidate["candid"], names[index], candidate["jd"], truths[index]
+            )
+
+    def _candidates(
+        self, observed: Observed, detections: Detections, near: Neighbours
+    ) -> list[Record]:
+        own = own_rows(observed, detections)
+        columns = {name: values[own] for name, values in detections.columns.items()}
+        count = len(own)
+        field = self._survey.cadence.fields.number[observed.places.field]
+        columns |= {
+            "field": field,
+            "programpi": [PROGRAM_PI] * count,
+            "rbversion": [RB_VERSION] * count,
+            "drbversion": [_DRB_VERSION] * count,
+            "exptime": np.full(count, 30.0),
+            "tooflag": np.zeros(count, dtype=np.int64),
+            "ndethist": observed.detections,
+            "ncovhist": observed.coverage,
+            "jdstarthist": observed.first_jd,
+            "jdendhist": columns["jd"],
+        }
+        image = Draws(at_alert(observed.exposures.draws.keys, observed))
+        columns |= photometric_columns(image, columns["fid"], columns, observed.places.gal_lat)
+        columns |= _reference_columns(observed, field, columns["fid"])
+        columns |= _neighbour_columns(near) | _gaia_columns(observed)
+        columns |= _solar_system_columns(observed, columns["magpsf"], columns["fid"])
+        records = rows(columns)
+        for record in records:
+            record["pdiffimfilename"] = difference_image_names(record)
+        return records
+
+    def _object_names(self, observed: Observed) -> list[str]:
+        """One name per object; an asteroid has a new one at each visit."""
+        night = self._survey.cadence.night
+        return [
+            object_name(rank, self._seed, night, first)
+            for rank, first in zip(
+                self._plan.object_rank[observed.alert].tolist(),
+                observed.first_jd.tolist(),
+                strict=True,
+            )
+        ]
+
+
+@lru_cache(maxsize=1)
+def _writer() -> ContainerWriter:
+    return ContainerWriter(load_schema(PROJECT_ROOT / "schemas" / "ztf" / SCHEMA_VERSION))
+
+
+def _cutouts(candidate: Record, images: list[Any]) -> Record:
+    names = stamp_names(candidate["candid"], candidate["pid"], candidate["isdiffpos"] == "t")
+    kinds = ("cutoutScience", "cutoutTemplate", "cutoutDifference")
+    return {
+        kind: {"fileName": name, "stampData": fits_gz(image)}
+        for kind, name, image in zip(kinds, names, images, strict=True)
+    }
+
+
+def _reference_columns(observed: Observed, field: Ints, fid: Ints) -> Columns:
+    span = reference_mjd(field) + JD_OF_MJD_ZERO
+    return {
+        "rfid": reference_id(field, fid, observed.places.rcid),
+        "jdstartref": np.round(span[:, 0], 6),
+        "jdendref": np.round(span[:, 1], 6),
+        "nframesref": reference_frames(field, fid),
+    }
+
+
+def _neighbour_columns(near: Neighbours) -> Columns:
+    columns: Columns = {"nmtchps": near.count}
+    for number in range(near.distance.shape[1]):
+        columns |= {
+            f"objectidps{number + 1}": near.identifier[:, number],
+            f"sgmag{number + 1}": near.g[:, number],
+            f"srmag{number + 1}": near.r[:, number],
+            f"simag{number + 1}": near.i[:, number],
+            f"szmag{number + 1}": near.z[:, number],
+            f"sgscore{number + 1}": near.stellarity[:, number],
+            f"distpsnr{number + 1}": near.distance[:, number],
+        }
+    return columns
+
+
+def _gaia_columns(observed: Observed) -> Columns:
+    stars = gaia(observed)
+    return {
+        "neargaia": stars.distance,
+        "maggaia": stars.mag,
+        "neargaiabright": stars.distance_bright,
+        "maggaiabright": stars.mag_bright,
+    }
+
+
+def _solar_system_columns(observed: Observed, mag: Floats, fid: Ints) -> Columns:
+    """A predicted asteroid for known ones and, by chance, for a few others; else sentinels.
+
+    The survey rounds the distance to whole arcseconds, so that 0 is the commonest match.
+    """
+    draws = observed.draws
+    known = observed.known
+    chance = ~known & (draws.uniform("chance_match") < 0.004)
+    near = np.where(draws.uniform("prediction") < 0.96, 0.0, 1.0)
+    distance = np.where(chance, np.floor(6.0 + 24.0 * draws.uniform("chance_distance")), near)
+    visual = mag + np.where(fid == 1, -0.31, 0.32) + 0.14 * draws.normal("predicted_mag")
+    visual = np.where(chance, 17.5 + 3.0 * draws.uniform("chance_mag"), visual)
+    matched = known | chance
+    names = asteroid_names(draws, visual)
+    return {
+        "ssdistnr": np.where(matched, distance, MISSING),
+        "ssmagnr": np.where(matched, np.round(visual, 1), MISSING),
+        "ssnamenr": [name if match else "null" for name, match in zip(names, matched, strict=True)],
+    }
+
+
+def _truths(observed: Observed, candidates: list[Record], names: list[str]) -> list[Record]:
+    """Rows of the truth table."""
+    true = at_alert(observed.true, observed)
+    truth = observed.truth
+    return rows(
+        {
+            "candid": [candidate["candid"] for candidate in candidates],
+            "objectId": names,
+            "jd": observed.jd,
+            "fid": at_alert(observed.exposures.fid, observed),
+            "ra": observed.places.ra,
+            "dec": observed.places.dec,
+            "class": [POPULATIONS[index].name for index in observed.population],
+            "subclass": truth.subclass,
+            "redshift": truth.redshift,
+            "peak_mjd": truth.peak_mjd,
+            "period_days": truth.period_days,
+            "amplitude_mag": truth.amplitude_mag,
+            "true_flux_njy": true,
+            "true_mag": np.where(true == 0.0, np.nan, magnitude(true)),
+            "is_positive": true > 0.0,
+            "host_r_mag": observed.counterpart.r,
+            "host_offset_arcsec": np.where(
+                np.isfinite(observed.counterpart.r), observed.counterpart.offset_arcsec, np.nan
+            ),
+        }
+    )
