@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from broker.surveys.arrow_columns import Bools, Ints
 from broker.units import Floats
 
-Values = NDArray[Any] | pa.Array
+Values: TypeAlias = "NDArray[Any] | pa.Array"
 
 
 def column(name: str, kind: pa.DataType, unit: str, meaning: str) -> pa.Field:

@@ -82,8 +82,8 @@ class Module(ABC):
         Changes whenever the same alert could get another value.
     inputs
         What `compute` reads: columns of the science table (``mag``), other modules' columns
-        (``real_bogus.is_real``), quantities of `broker.surveys.base.QUANTITIES` (``drb``), fields of
-        the packet (``candidate.classtar``), or ``lightcurve``.
+        (``real_bogus.is_real``), quantities of `broker.surveys.base.QUANTITIES` (``drb``), fields
+        of the packet (``candidate.classtar``), or ``lightcurve``.
     output
         Arrow struct; every field has a unit and a meaning (see `column`).
     spread

@@ -5,23 +5,33 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from broker.errors import SettingsError
+from broker.science.arrow import column
 from broker.science.base import Alerts, Module
 from broker.science.common import COMMON, common_columns
 from broker.science.lightcurve import LightCurves, build_lightcurves
-from broker.science.registry import build_modules, built_in_modules, output_columns
+from broker.science.registry import BUILT_IN, build_modules, built_in_modules, output_columns
 from broker.settings import Science
 from broker.surveys import get_survey
 from broker.surveys.arrow_columns import ArrowColumns
 from broker.surveys.base import QUANTITIES
 
-ERRORS = pa.list_(pa.struct([pa.field("module", pa.string()), pa.field("error", pa.string())]))
 LIGHTCURVE = "lightcurve"
+LIGHTCURVE_VERSION = "1.0"
+ERRORS = pa.list_(
+    pa.struct(
+        [
+            column("module", pa.string(), "", "module that raised on this alert"),
+            column("error", pa.string(), "", "what it raised"),
+        ]
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -45,13 +55,12 @@ class SciencePass:
     """
 
     def __init__(self, survey: str, settings: Science) -> None:
+        self.survey = survey
         self.mapping = get_survey(survey).science
         self.settings = settings
         self.modules = build_modules(survey, settings)
         running = {module.name for module in self.modules}
-        self.off = tuple(
-            m for m in built_in_modules(survey, settings) if m.name not in running
-        )
+        self.off = tuple(m for m in built_in_modules(survey, settings) if m.name not in running)
         self._made = {c for m in (*self.modules, *self.off) for c in output_columns(m)}
         self._paths_of = {m.name: self._packet_paths(m) for m in self.modules}
 
@@ -64,12 +73,27 @@ class SciencePass:
         return tuple(dict.fromkeys(wanted))
 
     @property
+    def steps(self) -> dict[str, str]:
+        """What is timed → its version: the light curves, then each module."""
+        return {LIGHTCURVE: LIGHTCURVE_VERSION} | {m.name: m.version for m in self.modules}
+
+    @property
+    def fields(self) -> tuple[pa.Field, ...]:
+        """Columns of the science table that the pass yields: common, built-in, plug-ins."""
+        built_in = {m.name: m for m in (*self.modules, *self.off) if m.name in BUILT_IN}
+        plug_ins = [m for m in self.modules if m.name not in BUILT_IN]
+        modules = [*(built_in[name] for name in BUILT_IN), *plug_ins]
+        return (*COMMON, *(field for module in modules for field in _output_fields(module)))
+
+    @cached_property
     def output(self) -> pa.StructType:
         """Struct of all columns that a batch yields, with ``errors`` and ``seconds``."""
-        seconds = [pa.field(name, pa.float64()) for name in (LIGHTCURVE, *self._paths_of)]
-        made = [f for m in (*self.modules, *self.off) for f in _output_fields(m)]
-        extra = [pa.field("errors", ERRORS), pa.field("seconds", pa.struct(seconds))]
-        return pa.struct([*COMMON, *made, *extra])
+        seconds = pa.struct([pa.field(name, pa.float64()) for name in self.steps])
+        return pa.struct([*self.fields, pa.field("errors", ERRORS), pa.field("seconds", seconds)])
+
+    def packet_paths(self, module: Module) -> dict[str, str]:
+        """Inputs of a module of this pass that come from the packet → their paths."""
+        return self._paths_of[module.name]
 
     def load(self) -> None:
         """Load the modules' models; once per worker process."""
@@ -171,7 +195,8 @@ class SciencePass:
 def _output_fields(module: Module) -> list[pa.Field]:
     if module.spread:
         return list(module.output)
-    return [pa.field(module.name, module.output)]
+    meaning = (module.__doc__ or module.name).partition("\n")[0]
+    return [column(module.name, module.output, "", meaning)]
 
 
 def _output_columns(module: Module, values: pa.StructArray) -> dict[str, pa.Array]:

@@ -45,7 +45,9 @@ def compute_colours(curves: LightCurves) -> pa.StructArray:
     return _pair(curves, nearest)
 
 
-def _pair(curves: LightCurves, partner: np.ndarray[tuple[int], np.dtype[np.int64]]) -> pa.StructArray:
+def _pair(
+    curves: LightCurves, partner: np.ndarray[tuple[int], np.dtype[np.int64]]
+) -> pa.StructArray:
     alert = curves.owner[partner]
     this = curves.this[alert]
     g_minus_r, error, days = (np.full(curves.n_alerts, np.nan) for _ in range(3))

@@ -111,15 +111,17 @@ def _first_mjd(photometry: Photometry, curves: LightCurves) -> Floats:
 
 
 def _last_limits(curves: LightCurves, first_mjd: Floats) -> pa.StructArray:
-    limits = np.flatnonzero(
-        (curves.kind == UPPER_LIMIT) & (curves.mjd < first_mjd[curves.owner])
-    )
+    limits = np.flatnonzero((curves.kind == UPPER_LIMIT) & (curves.mjd < first_mjd[curves.owner]))
     owner = curves.owner[limits]
     last = limits[np.flatnonzero(np.diff(owner, append=curves.n_alerts))]
     alert = curves.owner[last]
     mjd, mag_limit = np.full(curves.n_alerts, np.nan), np.full(curves.n_alerts, np.nan)
     band = np.full(curves.n_alerts, -1, dtype=np.int8)
-    mjd[alert], mag_limit[alert], band[alert] = curves.mjd[last], curves.mag_limit[last], curves.band[last]
+    mjd[alert], mag_limit[alert], band[alert] = (
+        curves.mjd[last],
+        curves.mag_limit[last],
+        curves.band[last],
+    )
     columns = {
         "mjd": mjd,
         "band": named(band, BANDS),

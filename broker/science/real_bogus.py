@@ -1,4 +1,4 @@
-"""real_bogus: is the detection real, by the survey's own classifier?"""
+"""real_bogus: whether the detection is real, by the survey's own classifier."""
 
 from __future__ import annotations
 

@@ -103,7 +103,9 @@ class Slope(Module):
             column("fade", LINE, "", "line from the brightest detection to the last"),
             column(
                 "slopes",
-                pa.struct([column(b, LINE, "", f"line over the last 30 days in {b}") for b in BANDS]),
+                pa.struct(
+                    [column(b, LINE, "", f"line over the last 30 days in {b}") for b in BANDS]
+                ),
                 "",
                 "line over the last 30 days in each band, this alert's sign",
             ),
@@ -137,7 +139,8 @@ def fit_lines(points: Detections) -> Lines:
     weight = 1.0 / points.sigma**2
 
     def total(values: Floats) -> Floats:
-        return np.bincount(group, weights=values, minlength=n_groups)
+        sums = np.bincount(group, weights=values, minlength=n_groups)
+        return np.asarray(sums, dtype=np.float64)  # without points bincount counts instead
 
     count = np.bincount(group, minlength=n_groups)
     norm = total(weight)

@@ -57,7 +57,9 @@ class SolarSystem(Module):
             return self._from_distances(alerts)
         if alerts.has("ss_object_id"):
             return self._from_survey(alerts)
-        return to_struct(self.output, {f.name: pa.nulls(alerts.n_rows, f.type) for f in self.output})
+        return to_struct(
+            self.output, {f.name: pa.nulls(alerts.n_rows, f.type) for f in self.output}
+        )
 
     def explain(self, alerts: Alerts) -> list[Rule]:
         """Every rule of the code, in order, and whether it applies."""
@@ -114,7 +116,7 @@ def _fink_rules(alerts: Alerts) -> list[tuple[str, Bools, int]]:
     star_score, star_distance = _numbers(alerts, "sgscore1"), _numbers(alerts, "distpsnr1")
     distance = _numbers(alerts, "ssdistnr")
     detections = _count_detections(alerts)
-    known = (0 <= distance) & (distance < _RADIUS_ARCSEC) & (np.abs(star_distance) > distance)
+    known = (distance >= 0) & (distance < _RADIUS_ARCSEC) & (np.abs(star_distance) > distance)
     return [
         ("1. ndethist = 1", ndethist == 1, FIRST_TIME),
         (
@@ -122,7 +124,7 @@ def _fink_rules(alerts: Alerts) -> list[tuple[str, Bools, int]]:
             (star_score < _STAR_SCORE) & (ndethist <= 2),
             CANDIDATE,
         ),
-        ("3. 0 < distpsnr1 < 5″", (0 < star_distance) & (star_distance < _RADIUS_ARCSEC), 0),
+        ("3. 0 < distpsnr1 < 5″", (star_distance > 0) & (star_distance < _RADIUS_ARCSEC), 0),
         (
             "4. nal = 2 and the last two epochs > 30 min apart",
             (detections == 2) & (_days_since_last_epoch(alerts) > _PAIR_DAYS),
@@ -155,4 +157,4 @@ def _days_since_last_epoch(alerts: Alerts) -> Floats:
     last = np.full(alerts.n_rows, np.nan)
     filled = lengths > 0
     last[filled] = alerts.floats("prv_jd")[np.cumsum(lengths)[filled] - 1]
-    return np.abs(alerts.floats("jd") - last)
+    return np.asarray(np.abs(alerts.floats("jd") - last))

@@ -6,9 +6,11 @@ Fluxes are on one of two scales, which the packets don't name: nJy, or SNANA's F
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from broker.surveys.arrow_columns import Ints, ArrowColumns
+from broker.surveys.arrow_columns import ArrowColumns, Ints
 from broker.surveys.photometry import (
     BANDS,
     DETECTION,
@@ -18,9 +20,8 @@ from broker.surveys.photometry import (
     Photometry,
     Points,
     band_codes,
-    empty_floats,
 )
-from broker.units import Floats, mag_err_from_flux, mag_from_flux, njy_per_unit
+from broker.units import mag_err_from_flux, mag_from_flux, njy_per_unit
 
 _SPELLING = {**{band: band for band in BANDS}, "Y": "y"}
 _FORCED_MIN_SNR = 3.0
@@ -60,23 +61,16 @@ def read(packets: ArrowColumns, flux_zero_point: float) -> Photometry:
         history=Points.concatenate(parts),
         mjd_tai_mid=this.mjd,
         n_detections=packets.lengths("prvDiaSources.midPointTai") + 1,
-        first_mjd=empty_floats(packets.n_rows),
+        first_mjd=np.full(packets.n_rows, np.nan),
     )
 
 
 def _detections(packets: ArrowColumns, record: str, owner: Ints, scale: float) -> Points:
-    flux, flux_err = _fluxes(packets, record, scale)
-    mag = mag_from_flux(flux)
-    mag_err = mag_err_from_flux(flux, flux_err)
-    return _points(
-        packets,
-        record,
-        owner,
-        DETECTION,
-        flux,
-        flux_err,
-        mag,
-        mag_err,
+    points = _with_fluxes(_blank(packets, record, owner, DETECTION), packets, record, scale)
+    return replace(
+        points,
+        mag=mag_from_flux(points.flux_njy),
+        mag_err=mag_err_from_flux(points.flux_njy, points.flux_err_njy),
         alert_id=packets.integers(f"{record}.diaSourceId", NO_ID),
         ra_deg=packets.floats(f"{record}.ra"),
         dec_deg=packets.floats(f"{record}.decl"),
@@ -84,13 +78,17 @@ def _detections(packets: ArrowColumns, record: str, owner: Ints, scale: float) -
 
 
 def _forced(packets: ArrowColumns, scale: float) -> Points:
+    """Forced photometry; magnitudes only from 3σ on."""
     record = "prvDiaForcedSources"
-    flux, flux_err = _fluxes(packets, record, scale)
+    blank = _blank(packets, record, packets.owners(f"{record}.midPointTai"), FORCED)
+    points = _with_fluxes(blank, packets, record, scale)
+    flux, flux_err = points.flux_njy, points.flux_err_njy
     seen = np.abs(flux) >= _FORCED_MIN_SNR * flux_err
-    mag = np.where(seen, mag_from_flux(flux), np.nan)
-    mag_err = np.where(seen, mag_err_from_flux(flux, flux_err), np.nan)
-    owner = packets.owners(f"{record}.midPointTai")
-    points = _points(packets, record, owner, FORCED, flux, flux_err, mag, mag_err)
+    points = replace(
+        points,
+        mag=np.where(seen, mag_from_flux(flux), np.nan),
+        mag_err=np.where(seen, mag_err_from_flux(flux, flux_err), np.nan),
+    )
     return points.take(~np.isnan(flux))
 
 
@@ -99,56 +97,38 @@ def _limits(packets: ArrowColumns, scale: float) -> Points:
     record = "prvDiaNondetectionLimits"
     noise = packets.floats(f"{record}.diaNoise") * scale
     noise = np.where(noise > 0, noise, np.nan)
-    missing = empty_floats(len(noise))
-    owner = packets.owners(f"{record}.midPointTai")
-    points = _points(
-        packets,
-        record,
-        owner,
-        UPPER_LIMIT,
-        missing,
-        noise,
-        missing,
-        missing,
-        mag_limit=mag_from_flux(_LIMIT_SNR * noise),
-    )
+    blank = _blank(packets, record, packets.owners(f"{record}.midPointTai"), UPPER_LIMIT)
+    points = replace(blank, flux_err_njy=noise, mag_limit=mag_from_flux(_LIMIT_SNR * noise))
     return points.take(~np.isnan(noise))
 
 
-def _fluxes(packets: ArrowColumns, record: str, scale: float) -> tuple[Floats, Floats]:
-    flux_err = packets.floats(f"{record}.psFluxErr") * scale
+def _with_fluxes(points: Points, packets: ArrowColumns, record: str, scale: float) -> Points:
     flux = packets.floats(f"{record}.psFlux") * scale
-    return flux, np.where(flux_err >= 0, flux_err, np.nan)
+    flux_err = packets.floats(f"{record}.psFluxErr") * scale
+    return replace(
+        points,
+        flux_njy=flux,
+        flux_err_njy=np.where(flux_err >= 0, flux_err, np.nan),
+        sign=np.nan_to_num(np.sign(flux)).astype(np.int8),
+    )
 
 
-def _points(
-    packets: ArrowColumns,
-    record: str,
-    owner: Ints,
-    kind: int,
-    flux_njy: Floats,
-    flux_err_njy: Floats,
-    mag: Floats,
-    mag_err: Floats,
-    mag_limit: Floats | None = None,
-    alert_id: Ints | None = None,
-    ra_deg: Floats | None = None,
-    dec_deg: Floats | None = None,
-) -> Points:
-    n = len(owner)
+def _blank(packets: ArrowColumns, record: str, owner: Ints, kind: int) -> Points:
+    """Points of `record` with their time and band, and nothing measured."""
+    missing = np.full(len(owner), np.nan)
     return Points(
         owner=owner,
         mjd=packets.floats(f"{record}.midPointTai"),
         band=band_codes(packets.strings(f"{record}.filterName"), _SPELLING),
-        kind=np.full(n, kind, dtype=np.int8),
-        flux_njy=flux_njy,
-        flux_err_njy=flux_err_njy,
-        mag=mag,
-        mag_err=mag_err,
-        mag_limit=empty_floats(n) if mag_limit is None else mag_limit,
-        sign=np.nan_to_num(np.sign(flux_njy)).astype(np.int8),
-        alert_id=np.full(n, NO_ID) if alert_id is None else alert_id,
-        real_bogus=empty_floats(n),
-        ra_deg=empty_floats(n) if ra_deg is None else ra_deg,
-        dec_deg=empty_floats(n) if dec_deg is None else dec_deg,
+        kind=np.full(len(owner), kind, dtype=np.int8),
+        flux_njy=missing,
+        flux_err_njy=missing,
+        mag=missing,
+        mag_err=missing,
+        mag_limit=missing,
+        sign=np.zeros(len(owner), dtype=np.int8),
+        alert_id=np.full(len(owner), NO_ID),
+        real_bogus=missing,
+        ra_deg=missing,
+        dec_deg=missing,
     )

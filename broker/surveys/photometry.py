@@ -104,12 +104,9 @@ class Photometry:
 def band_codes(names: pa.StringArray, spelling: dict[str, str]) -> Codes:
     """Codes of a survey's filter names; a name that is not in `spelling` gives −1."""
     encoded = names.dictionary_encode()
-    known = [BANDS.index(spelling[n]) if n in spelling else -1 for n in encoded.dictionary.to_pylist()]
+    known = [
+        BANDS.index(spelling[n]) if n in spelling else -1 for n in encoded.dictionary.to_pylist()
+    ]
     codes = np.array([*known, -1], dtype=np.int8)
     indices = encoded.indices.fill_null(len(known)).to_numpy(zero_copy_only=False)
     return np.asarray(codes[indices], dtype=np.int8)
-
-
-def empty_floats(n: int) -> Floats:
-    """All missing."""
-    return np.full(n, np.nan)

@@ -13,7 +13,7 @@ from functools import cache
 import erfa
 import numpy as np
 
-from broker.surveys.arrow_columns import Bools, Ints, ArrowColumns
+from broker.surveys.arrow_columns import ArrowColumns, Bools, Ints
 from broker.surveys.photometry import (
     DETECTION,
     FORCED,
@@ -22,7 +22,6 @@ from broker.surveys.photometry import (
     Codes,
     Photometry,
     Points,
-    empty_floats,
 )
 from broker.units import Floats, flux_err_from_mag, flux_from_mag, mag_err_from_flux, mag_from_flux
 
@@ -105,22 +104,22 @@ def _forced(packets: ArrowColumns) -> Points:
     flux = counts * njy_per_count
     flux_err = np.where(errors >= 0, errors, np.nan) * njy_per_count
     seen = np.abs(flux) >= _FORCED_MIN_SNR * flux_err
-    n = len(counts)
+    missing = np.full(len(counts), np.nan)
     return Points(
         owner=packets.owners("fp_hists.jd"),
         mjd=packets.floats("fp_hists.jd") - MJD_OF_JD_0,
         band=_bands(packets, "fp_hists.fid"),
-        kind=np.full(n, FORCED, dtype=np.int8),
+        kind=np.full(len(counts), FORCED, dtype=np.int8),
         flux_njy=flux,
         flux_err_njy=flux_err,
         mag=np.where(seen, mag_from_flux(flux), np.nan),
         mag_err=np.where(seen, mag_err_from_flux(flux, flux_err), np.nan),
         mag_limit=_plausible_mag(packets.floats("fp_hists.diffmaglim")),
         sign=np.nan_to_num(np.sign(flux)).astype(np.int8),
-        alert_id=np.full(n, NO_ID),
-        real_bogus=empty_floats(n),
-        ra_deg=empty_floats(n),
-        dec_deg=empty_floats(n),
+        alert_id=np.full(len(counts), NO_ID),
+        real_bogus=missing,
+        ra_deg=missing,
+        dec_deg=missing,
     ).take(good)
 
 

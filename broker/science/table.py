@@ -1,0 +1,128 @@
+"""The science table's schema, declared once: every field with its unit and meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from broker.errors import PublishError
+from broker.packets.schemas import load_schema
+from broker.science.arrow import column
+from broker.science.batch import ERRORS, SciencePass
+from broker.surveys import Survey
+
+_INSTANT = pa.timestamp("us", tz="UTC")
+_MODULE = pa.struct(
+    [
+        column("name", pa.string(), "", "module"),
+        column("version", pa.string(), "", "its version; off: it did not run"),
+    ]
+)
+PROVENANCE = pa.struct(
+    [
+        column("broker_version", pa.string(), "", "version of Nightjar"),
+        column("modules", pa.list_(_MODULE), "", "modules in the order they ran"),
+        column("errors", ERRORS, "", "modules that failed on this alert"),
+    ]
+)
+INGEST = pa.struct(
+    [
+        column("topic", pa.string(), "", "Kafka topic that the packet came in"),
+        column("partition", pa.int32(), "", "its partition"),
+        column("offset", pa.int64(), "", "its offset"),
+        column("kafka_timestamp", _INSTANT, "UTC", "when Kafka took it"),
+    ]
+)
+_PRIMITIVES = {
+    "boolean": pa.bool_(),
+    "int": pa.int32(),
+    "long": pa.int64(),
+    "float": pa.float32(),
+    "double": pa.float64(),
+    "bytes": pa.binary(),
+    "string": pa.string(),
+}
+_BEFORE = (
+    column("alert_id", pa.int64(), "", "unique per alert: ZTF candid, else diaSourceId"),
+    column("object_id", pa.string(), "", "shared by all alerts of an object"),
+    column("survey", pa.string(), "", "ztf, elasticc, …"),
+    column("ra_deg", pa.float64(), "deg", "right ascension, ICRS"),
+    column("dec_deg", pa.float64(), "deg", "declination, ICRS"),
+    column("healpix29", pa.int64(), "", "HEALPix cell of order 29, NESTED"),
+    column("night", pa.int32(), "YYYYMMDD", "date of UTC minus the survey's offset"),
+)
+_AFTER = (
+    column("provenance", PROVENANCE, "", "what computed this row"),
+    column("ingest", INGEST, "", "the packet's place in Kafka"),
+    column("raw_at", _INSTANT, "UTC", "time of the batch that decoded the packet"),
+    column("science_at", _INSTANT, "UTC", "time of the batch that computed this row"),
+)
+
+
+def science_schema(survey: Survey, science: SciencePass) -> pa.Schema:
+    """All columns of a survey's science table, in order."""
+    return pa.schema([*_BEFORE, *science.fields, *_AFTER, *record_fields(survey)])
+
+
+def record_fields(survey: Survey) -> list[pa.Field]:
+    """The survey's own records, as the reader schema has them, with their units."""
+    units = survey.science.record_units
+    by_name = {field["name"]: field for field in load_schema(survey.schema_folder)["fields"]}
+    return [_record_field(by_name[name], name, units) for name in survey.science.records]
+
+
+def differences(found: pa.Schema, declared: pa.Schema) -> list[str]:
+    """What a table has too much, too little or of another type, one line per field."""
+    is_, should_be = dict(_leaves(list(found))), dict(_leaves(list(declared)))
+    missing = [f"{name}: missing" for name in should_be if name not in is_]
+    odd = [f"{name}: not declared" for name in is_ if name not in should_be]
+    changed = [
+        f"{name}: {is_[name]}, declared {kind}"
+        for name, kind in should_be.items()
+        if name in is_ and is_[name] != kind
+    ]
+    return [*missing, *odd, *changed]
+
+
+def check_schema(found: pa.Schema, declared: pa.Schema) -> None:
+    """Refuse to write rows that are not as declared.
+
+    Raises
+    ------
+    PublishError
+        Names every field that differs.
+    """
+    lines = differences(found, declared)
+    if lines:
+        raise PublishError("the science rows are not as declared:\n  " + "\n  ".join(lines))
+
+
+def _leaves(fields: list[pa.Field], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for field in fields:
+        path, kind = f"{prefix}{field.name}", field.type
+        while pa.types.is_list(kind):
+            path, kind = f"{path}[]", kind.value_type
+        if pa.types.is_struct(kind):
+            yield path, "struct"
+            yield from _leaves(list(kind), f"{path}.")
+        else:
+            yield path, str(kind)
+
+
+def _record_field(field: Mapping[str, Any], path: str, units: Mapping[str, str]) -> pa.Field:
+    kind = _arrow_type(field["type"], path, units)
+    return column(field["name"], kind, units.get(path, ""), "as in the packet")
+
+
+def _arrow_type(avro: Any, path: str, units: Mapping[str, str]) -> pa.DataType:
+    if isinstance(avro, list):
+        (avro,) = (branch for branch in avro if branch != "null")
+    if isinstance(avro, str):
+        return _PRIMITIVES[avro]
+    if avro["type"] == "record":
+        return pa.struct([_record_field(f, f"{path}.{f['name']}", units) for f in avro["fields"]])
+    if avro["type"] == "array":
+        return pa.list_(_arrow_type(avro["items"], path, units))
+    return _PRIMITIVES[avro["type"]]
