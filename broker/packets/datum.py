@@ -10,6 +10,7 @@ import fastavro
 from broker.errors import InputError
 from broker.packets.schemas import Schema
 
+_MESSAGE_LENGTH = 160
 # What fastavro raises on bytes that do not fit their schema (EOFError: it ran out of bytes).
 DECODE_ERRORS = (
     ValueError,
@@ -56,11 +57,14 @@ def encode_datum(record: object, schema: Schema) -> bytes:
         fastavro.schemaless_writer(buffer, schema, record)
     except (*DECODE_ERRORS, AttributeError) as error:
         raise InputError(
-            f"the record does not fit its schema: {error}", reason="encode_failed"
+            f"the record does not fit its schema: {describe(error)}", reason="encode_failed"
         ) from None
     return buffer.getvalue()
 
 
 def describe(error: BaseException) -> str:
-    """Name an error that may have no message of its own."""
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    """Name an error that may have no message of its own, or a whole packet as one."""
+    text = str(error)
+    if len(text) > _MESSAGE_LENGTH:  # the field's name comes last
+        text = f"{text[: _MESSAGE_LENGTH // 2]} … {text[-_MESSAGE_LENGTH // 2 :]}"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

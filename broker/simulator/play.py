@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Protocol
@@ -26,7 +26,7 @@ from broker.simulator.faults import FaultCounts, Faults, spoil
 from broker.simulator.messages import Alert, Framer, Message, StoredForm
 from broker.simulator.order import StoredNight
 from broker.simulator.send import Deliveries, Sender, prepare_topic
-from broker.simulator.sources import find_groups
+from broker.simulator.sources import Group, ParquetNight, find_groups
 from broker.simulator.stopping import stop_signals
 from broker.surveys import get_survey
 from broker.surveys.base import SCHEMAS_FOLDER
@@ -104,7 +104,7 @@ def play_source(settings: Settings, plan: Plan) -> None:
     if source is None:
         raise UsageError("nothing to play: name a folder, an archive or a raw night")
     groups = find_groups(source, get_survey(settings.survey))
-    stored = _stored_form(settings)
+    stored = _stored_form(settings, groups)
     client, topic = _ready(settings)
     # Before the first pass, so that it is connected when the first alert is due.
     sender = Sender(client, topic, report.note)
@@ -281,8 +281,10 @@ def _ready(settings: Settings) -> tuple[dict[str, str], str]:
     return client, topic
 
 
-def _stored_form(settings: Settings) -> StoredForm:
+def _stored_form(settings: Settings, groups: Sequence[Group]) -> StoredForm:
     path = settings.simulator.schema_path or settings.ingest.schema_path
+    if path is None and any(isinstance(group, ParquetNight) for group in groups):
+        path = get_survey(settings.survey).schema_folder
     registry = SCHEMAS_FOLDER / settings.survey
     return StoredForm(load_schema(path) if path else None, registry)
 
