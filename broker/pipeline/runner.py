@@ -40,7 +40,7 @@ class Stream:
     ----------
     name
         Name of the query, in logs and Spark's UI.
-    packets
+    frame
         The streaming frame.
     process
         Takes a batch and its number.
@@ -51,7 +51,7 @@ class Stream:
     """
 
     name: str
-    packets: DataFrame
+    frame: DataFrame
     process: Callable[[DataFrame, int], None]
     checkpoint: str
     trigger_seconds: float
@@ -94,6 +94,17 @@ class Runner:
                 log.info("stopped on request; the next start continues here")
                 return
 
+    def check_stop(self) -> None:
+        """Between two batches: refuse the next one after a stop was asked for.
+
+        Raises
+        ------
+        StopRequested
+            Ends the query; what was refused is done by the next start.
+        """
+        if self._stopping.is_set():
+            raise StopRequested("a stop was asked for")
+
     def _run_together(self, streams: list[Stream]) -> None:
         queries = [self._start(stream) for stream in streams]
         while any(query.isActive for query in queries):
@@ -105,7 +116,7 @@ class Runner:
 
     def _start(self, stream: Stream) -> StreamingQuery:
         writer = (
-            stream.packets.writeStream.queryName(stream.name)
+            stream.frame.writeStream.queryName(stream.name)
             .option("checkpointLocation", stream.checkpoint)
             .foreachBatch(self._gated(stream))
         )
@@ -114,11 +125,12 @@ class Runner:
         return writer.trigger(processingTime=f"{stream.trigger_seconds} seconds").start()
 
     def _gated(self, stream: Stream) -> Callable[[DataFrame, int], None]:
-        def process(packets: DataFrame, batch_id: int) -> None:
-            if self._stopping.is_set():
-                raise StopRequested(stream.name)
+        def process(rows: DataFrame, batch_id: int) -> None:
+            self.check_stop()
             try:
-                stream.process(packets, batch_id)
+                stream.process(rows, batch_id)
+            except StopRequested:
+                raise
             except BaseException as error:
                 # Spark passes on a trace as text only; the error itself has the reason.
                 self._failures.setdefault(stream.name, error)

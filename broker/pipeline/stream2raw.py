@@ -90,7 +90,7 @@ class Stream2Raw:
         )
         return Stream(
             name=STAGE,
-            packets=stream_packets(self.spark, kafka, starting, self._max_offsets(rows)),
+            frame=stream_packets(self.spark, kafka, starting, self._max_offsets(rows)),
             process=self.process,
             checkpoint=self._storage.uri(CHECKPOINT),
             trigger_seconds=self.settings.ingest.trigger_seconds,

@@ -1,0 +1,105 @@
+"""Repeats: rows of a raw batch whose alert science already has, or has twice in the batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
+
+from broker.sinks.ids import Ids, ScienceIds
+from broker.sinks.publish import AREAS
+from broker.storage import Storage
+
+_POSITION = ("topic", "partition", "offset")
+
+
+@dataclass(frozen=True)
+class NightRepeats:
+    """What one night of a raw batch holds.
+
+    Parameters
+    ----------
+    ids
+        Ids that are new to science, each once.
+    repeats
+        Rows to leave out: ``alert_id, topic, partition, offset``.
+    """
+
+    night: int
+    rows: int
+    ids: Ids
+    repeats: pa.Table
+
+
+def find_repeats(storage: Storage, known: ScienceIds, night: int, key: str) -> NightRepeats:
+    """Which rows of one night of a raw batch are the first of their alert.
+
+    The first by topic, partition and offset counts, if no committed batch has the alert.
+    """
+    folder = f"{AREAS['raw']}/night={night}/batch={key}"
+    dataset = ds.dataset(
+        storage.path(folder), filesystem=storage.filesystem, format="parquet", partitioning=None
+    )
+    position = {name: pc.field("ingest", name) for name in _POSITION}
+    rows = dataset.to_table(columns={"alert_id": pc.field("alert_id"), **position})
+    rows = rows.sort_by([(name, "ascending") for name in _POSITION])
+    ids = np.asarray(rows["alert_id"].to_numpy(), dtype=np.int64)
+    first = np.zeros(ids.size, dtype=bool)
+    first[np.unique(ids, return_index=True)[1]] = True
+    fresh = first & ~known.contains(night, ids)
+    return NightRepeats(night, rows.num_rows, ids[fresh], rows.filter(pa.array(~fresh)))
+
+
+def without_repeats(alerts: DataFrame, found: Sequence[NightRepeats]) -> DataFrame:
+    """Raw rows but for the repeats."""
+    repeats = pa.concat_tables([night.repeats for night in found])
+    if not repeats.num_rows:
+        return alerts
+    named = repeats.select(_POSITION).rename_columns([f"_{name}" for name in _POSITION])
+    dropped = alerts.sparkSession.createDataFrame(named)
+    same = [F.col(f"ingest.{name}") == F.col(f"_{name}") for name in _POSITION]
+    return alerts.join(F.broadcast(dropped), same, "left_anti")
+
+
+def repeats_that_differ(
+    spark: SparkSession, storage: Storage, found: NightRepeats, key: str
+) -> int:
+    """How many repeats are not, field by field and byte by byte, the row that science kept."""
+    if not found.repeats.num_rows:
+        return 0
+    repeated = spark.createDataFrame(found.repeats)
+    ids = repeated.select("alert_id").distinct()
+    rows = _raw_rows(spark, storage, found.night).join(F.broadcast(ids), "alert_id")
+    record = [name for name in rows.columns if name not in ("ingest", "night", "batch")]
+    hashed = rows.select(
+        "alert_id",
+        *(F.col(f"ingest.{name}").alias(name) for name in _POSITION),
+        F.col("batch"),
+        F.xxhash64(*record).alias("content"),
+    )
+    # Committed batches come first, then this one; each by its place in Kafka.
+    order = F.struct((F.col("batch") == key).alias("here"), "batch", *_POSITION)
+    kept = hashed.groupBy("alert_id").agg(F.min_by("content", order).alias("kept"))
+    again = hashed.where(F.col("batch") == key).join(
+        F.broadcast(repeated), ["alert_id", *_POSITION], "left_semi"
+    )
+    differ = again.join(kept, "alert_id").where(F.col("content") != F.col("kept"))
+    return differ.count()
+
+
+def _raw_rows(spark: SparkSession, storage: Storage, night: int) -> DataFrame:
+    area = AREAS["raw"]
+    rows = spark.read.option("basePath", storage.uri(area)).parquet(
+        storage.uri(f"{area}/night={night}")
+    )
+    archived = f"archive/raw/night={night}"
+    if not storage.exists(archived):
+        return rows
+    old = spark.read.option("basePath", storage.uri("archive/raw")).parquet(storage.uri(archived))
+    return rows.unionByName(old, allowMissingColumns=True)

@@ -1,0 +1,42 @@
+"""Raw to science Parquet: spark-submit jobs/raw2science.py --survey ztf [--once]."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from broker.errors import NightjarError
+from broker.logs import log_to_stderr
+from broker.pipeline.raw2science import STAGE, Raw2Science
+from broker.pipeline.runner import Runner, exit_with
+from broker.settings import load_settings
+from broker.sinks.locks import StageLock
+from broker.spark.session import build_session
+from broker.storage import Storage
+
+
+def main(
+    survey: Annotated[str, typer.Option(help="Survey: a file conf/<survey>.toml.")],
+    conf: Annotated[Path | None, typer.Option(help="A further TOML file of settings.")] = None,
+    settings_words: Annotated[
+        list[str] | None, typer.Option("--set", help="section.key=value, as often as needed.")
+    ] = None,
+    once: Annotated[bool, typer.Option(help="Process what is there and exit.")] = False,
+) -> None:
+    """Run the science modules on every raw batch of a survey."""
+    log_to_stderr()
+    try:
+        settings = load_settings(survey, conf, settings_words or ())
+        with StageLock(Storage(settings.survey_root), STAGE):
+            spark = build_session(f"nightjar {survey} raw2science")
+            runner = Runner(spark, once)
+            stage = Raw2Science(spark, settings, runner.check_stop)
+            runner.run([stage.stream()])
+    except NightjarError as error:
+        exit_with(error)
+
+
+if __name__ == "__main__":
+    typer.run(main)
