@@ -15,7 +15,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from pyarrow import fs
 
-from broker.sinks.ledger import Ledger, LedgerRow
+from broker.sinks.ledger import Ledger, LedgerRow, NightCount
 from broker.sinks.publish import AREAS
 from broker.storage import Storage
 
@@ -75,12 +75,19 @@ def audit(
     wanted = nights or NightRange()
     ledger = Ledger(storage)
     ingested = [row for stage in INGEST_STAGES for row in ledger.rows(stage)]
-    findings = [check_offsets(ledger.rows("raw")), check_ingest(ingested)]
+    science = ledger.rows("science")
+    findings = [
+        check_offsets(ledger.rows("raw")),
+        check_ingest(ingested),
+        check_science(ingested, science, wanted),
+    ]
     if deep:
         findings += [
             check_files(storage, ingested, "raw", wanted),
             check_quarantine_files(storage, ledger.rows("raw")),
             check_positions(storage, wanted),
+            check_files(storage, science, "science", wanted),
+            check_science_ids(storage, wanted),
         ]
     return findings
 
@@ -128,6 +135,57 @@ def check_ingest(rows: Iterable[LedgerRow]) -> Finding:
         f"{len(rows)} batches, {read} = {written} + {quarantined}",
         tuple(differences),
     )
+
+
+def check_science(
+    ingested: Iterable[LedgerRow], science: Iterable[LedgerRow], nights: NightRange
+) -> Finding:
+    """Per batch, night: raw rows = science rows + repeats + quarantined in science."""
+    raw = {
+        (item.night, row.key): item.written
+        for row in ingested
+        for item in row.by_night
+        if item.night in nights
+    }
+    done = {row.key: row for row in science}
+    differences = []
+    total, written, repeats, quarantined, waiting = 0, 0, 0, 0, set()
+    for (night, key), rows in sorted(raw.items()):
+        if key not in done:
+            waiting.add(key)
+            continue
+        count = next((n for n in done[key].by_night if n.night == night), NightCount(night))
+        total, written = total + rows, written + count.written
+        repeats, quarantined = repeats + count.repeats, quarantined + count.quarantined
+        if rows != count.written + count.repeats + count.quarantined:
+            differences.append(
+                f"night {night}, batch {key}: {rows} raw rows, {count.written} science rows, "
+                f"{count.repeats} repeats, {count.quarantined} quarantined"
+            )
+    return Finding(
+        "per batch, night: raw = science + repeats + quarantined",
+        f"{total} = {written} + {repeats} + {quarantined}; {len(waiting)} batches wait for science",
+        tuple(differences),
+    )
+
+
+def check_science_ids(storage: Storage, nights: NightRange) -> Finding:
+    """Per night: every alert id of the science files is there once."""
+    differences, rows = [], 0
+    for name in storage.names(AREAS["science"]):
+        night = int(name.removeprefix("night="))
+        if night not in nights:
+            continue
+        folder = ds.dataset(
+            storage.path(f"{AREAS['science']}/{name}"),
+            filesystem=storage.filesystem,
+            format="parquet",
+        )
+        ids = folder.to_table(columns=["alert_id"])["alert_id"]
+        rows += len(ids)
+        if doubled := len(ids) - pc.count_distinct(ids).as_py():
+            differences.append(f"night {night}: {doubled} alert ids are there more than once")
+    return Finding("per night: each alert id once in science", f"{rows} alerts", tuple(differences))
 
 
 def check_files(
