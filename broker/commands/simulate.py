@@ -165,18 +165,17 @@ def _settings(survey: str, conf: Path | None, words: list[str]) -> tuple[Setting
 
 
 def _play_synthetic(settings: Settings, plan: Plan, size: int, seed: int) -> None:
-    """Generate and send side by side."""
+    """Make and send side by side."""
     from broker.simulator.generated import GeneratedNight
     from broker.simulator.play import play_night
-    from broker.simulator.synthetic import generate
 
-    play_night(settings, plan, GeneratedNight(size, lambda: generate(size, seed)), f"seed {seed}")
+    play_night(settings, plan, GeneratedNight(size, seed), f"synthetic night, seed {seed}")
 
 
 def _write_synthetic(size: int, seed: int, out: Path) -> None:
-    from broker.simulator.report import progress, say
+    from broker.simulator.report import say
     from broker.simulator.synthetic import write_night
 
-    with progress("Writing", size) as advance:
-        write_night(out, size, seed, advance)
-    say(f"Wrote {size} alerts and their truth table to {out}")
+    say(f"Writing a synthetic night of {size} alerts, seed {seed}, to {out}")
+    truth = write_night(size, seed, out)
+    say(f"Wrote {size} packets and the truth about them, {truth}")

@@ -1,36 +1,34 @@
-"""A night that is made while it is played."""
+"""A synthetic night that is made while it is played."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-from broker.packets.framing import Decoder
-from broker.simulator.messages import Alert, Identifier
+from broker.simulator.messages import Alert
+from broker.simulator.synthetic import generate
 
 
 class GeneratedNight:
-    """Packets of a generator, in its order.
+    """A night of :mod:`broker.simulator.synthetic`, packet by packet.
 
     Parameters
     ----------
     available
-        How many it makes.
-    generate
-        Starts the generator anew: the same packets at each call.
+        Number of alerts.
+    seed
+        The same seed makes the same alerts at each call.
     """
 
     span_days = 1.0
 
-    def __init__(self, available: int, generate: Callable[[], Iterator[bytes]]) -> None:
+    def __init__(self, available: int, seed: int) -> None:
         self.available = available
-        self._generate = generate
+        self._seed = seed
 
     def alerts(self) -> Iterator[Alert]:
-        """Every alert as it is made."""
-        decoder, identifier = Decoder(), Identifier()
+        """Every alert as it is made, by time."""
         first: float | None = None
-        for number, value in enumerate(self._generate(), start=1):
-            packet = decoder.decode(value)
-            identity = identifier.identify(packet.record, packet.schema)
-            first = identity.time if first is None else first
-            yield Alert(f"alert {number}", identity.time - first, identity.object_id, value)
+        for packet in generate(self.available, self._seed):
+            first = packet.jd if first is None else first
+            name = f"synthetic alert {packet.candid}"
+            yield Alert(name, packet.jd - first, packet.object_id, packet.value)

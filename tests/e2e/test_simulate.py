@@ -244,3 +244,20 @@ def test_a_stopped_run_confirms_and_counts_what_it_sent(
         assert [line.split(",")[0] for line in lines] == ["Sent 7"]
     assert run.returncode == 130
     assert len(read(kafka, topic)) == 7
+
+
+def test_a_synthetic_night_is_the_same_streamed_and_written(
+    kafka: EmbeddedKafka, simulate: Run, tmp_path: Path
+) -> None:
+    night = ("--synthetic", 30, "--seed", 3)
+    written = simulate(*night, "--out", tmp_path / "night")
+    streamed = simulate(*night, "--servers", kafka.servers, "--topic", "synthetic")
+    assert (written.returncode, streamed.returncode) == (0, 0), streamed.stderr
+    assert "Total alert available (synthetic night, seed 3): 30" in streamed.stdout
+    stored = sorted(packet.value for packet in iterate_packets(tmp_path / "night"))
+    messages = read(kafka, "synthetic")
+    assert sorted(message.value() for message in messages) == stored
+    records = [Decoder().decode(message.value()).record for message in messages]
+    times = [record["candidate"]["jd"] for record in records]
+    assert times == sorted(times)
+    assert [message.key().decode() for message in messages] == [r["objectId"] for r in records]
