@@ -60,7 +60,10 @@ class ContainerWriter:
 
     def encode(self, record: dict[str, Any]) -> bytes:
         """Encode one record; one that does not fit the schema raises ``encode_failed``."""
-        datum = encode_datum(record, self._schema)
+        return self.wrap(encode_datum(record, self._schema))
+
+    def wrap(self, datum: bytes) -> bytes:
+        """Put one record that is encoded already into a container."""
         return self._header_and_count + encode_datum(len(datum), _LONG) + datum + self._sync
 
 

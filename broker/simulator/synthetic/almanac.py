@@ -34,7 +34,7 @@ def sun(jd: Floats) -> tuple[Floats, Floats]:
 def sin_altitude(jd: Floats, ra: Floats, dec: Floats) -> Floats:
     """Sine of the altitude above Palomar's horizon."""
     hour, delta, lat = np.radians(sidereal_time(jd) - ra), np.radians(dec), np.radians(LATITUDE_DEG)
-    return np.sin(lat) * np.sin(delta) + np.cos(lat) * np.cos(delta) * np.cos(hour)
+    return np.asarray(np.sin(lat) * np.sin(delta) + np.cos(lat) * np.cos(delta) * np.cos(hour))
 
 
 def is_dark(jd: Floats) -> Bools:

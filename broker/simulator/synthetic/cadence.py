@@ -51,7 +51,9 @@ class Visits:
     @property
     def jd(self) -> Floats:
         """Julian date of the start of the exposure, UTC, to 1e-7 days."""
-        return np.round(JD_OF_NIGHT_ZERO + self.night + (self.fraction + 0.37) * 1e-5, 7)
+        return np.asarray(
+            np.round(JD_OF_NIGHT_ZERO + self.night + (self.fraction + 0.37) * 1e-5, 7)
+        )
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ def plan_cadence(night: int, first_slot: int) -> Cadence:
         tonight,
         _past(fields, tonight, np.arange(1, _HISTORY_DAYS + 1)),
         earlier,
-        _sample(fields, tonight, night),
+        _sample(fields, night),
         np.maximum(per_day, 0.05),
     )
 
@@ -123,7 +125,7 @@ def plan_cadence(night: int, first_slot: int) -> Cadence:
 def _schedule(night: int, first_slot: int, grid: sky.Fields) -> tuple[Ints, Ints, Ints]:
     """Pick fields block by block near the meridian; each block in one band, then in the other."""
     slots = first_slot + SLOT * np.arange(100_000 // SLOT)
-    slots = slots[almanac.is_dark(JD_OF_NIGHT_ZERO + night + slots * 1e-5)]
+    slots = slots[almanac.is_dark(JD_OF_NIGHT_ZERO + night + slots.astype(np.float64) * 1e-5)]
     per_block = 2 * _FIELDS_PER_BLOCK * _SLOTS_PER_VISIT
     waiting = _is_due(grid, night)
     index, fraction, fid = [], [], []
@@ -207,7 +209,7 @@ def _happened(fields: sky.Fields, night: Ints, ago: Ints, fid: Ints) -> Bools:
     return np.asarray(due & in_season & is_open(night) & (draws.uniform("done") < 0.9))
 
 
-def _sample(fields: sky.Fields, tonight: Visits, night: int) -> Visits:
+def _sample(fields: sky.Fields, night: int) -> Visits:
     draws = Draws(keys_of(SURVEY_STREAM, fields.number))
     number = np.arange(_SAMPLES)[None, :] + np.zeros((len(fields.number), 1), dtype=np.int64)
     span = night - _HISTORY_DAYS - SURVEY_START_NIGHT

@@ -189,7 +189,7 @@ def _listed(
 
 
 def _identifiers(observed: Observed, east: Floats, north: Floats) -> Ints:
-    """Pan-STARRS numbers: zone of declination, right ascension in microdegrees, four more digits."""
+    """Pan-STARRS numbers: zone of declination, microdegrees of right ascension, the rest."""
     near = np.abs(east) < 100.0
     ra, dec = sky.shift(
         observed.places.ra[:, None],

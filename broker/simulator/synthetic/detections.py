@@ -157,7 +157,7 @@ def _shape(draws: Draws, sigma: Floats, seeing: Floats, artefact: Ints) -> Colum
     fwhm = seeing * np.exp(0.03 + blur * draws.normal("fwhm"))
     fwhm = np.where(artefact == SPIKE, 1.0 + 0.35 * draws.uniform("fwhm_spike"), fwhm)
     fwhm = np.where(artefact == GHOST, 3.5 + 3.3 * draws.uniform("fwhm_ghost"), fwhm)
-    fwhm = np.round(np.clip(fwhm, 0.9, 6.98), 2)
+    fwhm = np.asarray(np.round(np.clip(fwhm, 0.9, 6.98), 2), dtype=np.float64)
     lopsided = np.where(artefact == NO_ARTEFACT, 0.12, 0.22)
     elong = 1.0 + lopsided * np.abs(draws.normal("elong")) + 0.02
     bimage = np.round(0.335 * seeing * np.exp(0.12 * draws.normal("bimage")), 3)

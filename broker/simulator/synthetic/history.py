@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from broker.simulator.synthetic import sky
@@ -11,8 +9,9 @@ from broker.simulator.synthetic.catalogue import ReferenceSource
 from broker.simulator.synthetic.conditions import flux_njy
 from broker.simulator.synthetic.detections import Columns, Detections
 from broker.simulator.synthetic.draws import Draws, Ints
+from broker.simulator.synthetic.encoding import ColumnEncoder
 from broker.simulator.synthetic.images import calibration_columns, forced_columns
-from broker.simulator.synthetic.naming import difference_image_names
+from broker.simulator.synthetic.naming import archived, difference_image_names
 from broker.simulator.synthetic.observe import Observed
 from broker.simulator.synthetic.plan import Survey
 from broker.simulator.synthetic.references import reference_id
@@ -20,60 +19,43 @@ from broker.simulator.synthetic.references import reference_id
 PROGRAM_PI, RB_VERSION = "Kulkarni", "t17_f5_c3"
 FORCED_MISSING = -99999.0
 _FORCED_STATUS = ("0", "61", "55", "56")
-_CANDIDATE_ONLY = frozenset(("drb", "dsnrms", "ssnrms", "dsdiff"))
-
-Record = dict[str, Any]
-
-
-def rows(columns: Columns) -> list[Record]:
-    """Turn columns into records with plain Python values."""
-    names = list(columns)
-    values = [x.tolist() if isinstance(x, np.ndarray) else x for x in columns.values()]
-    return [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]
-
-
-def grouped(records: list[Record], alert: Ints, count: int) -> list[list[Record]]:
-    """Records of each of ``count`` alerts; ``alert`` is sorted."""
-    ends = np.searchsorted(alert, np.arange(count), side="right").tolist()
-    starts = [0, *ends[:-1]]
-    return [records[start:end] for start, end in zip(starts, ends, strict=True)]
 
 
 def previous_candidates(
-    observed: Observed, survey: Survey, detections: Detections
-) -> list[list[Record]]:
-    """Earlier detections and upper limits of each alert, by time."""
+    observed: Observed, survey: Survey, detections: Detections, encoder: ColumnEncoder
+) -> list[list[bytes]]:
+    """Earlier detections and upper limits of each alert, by time, encoded."""
     past = detections.exposure != observed.exposure_of_alert[detections.alert]
-    seen = rows(
-        _described(survey, observed, detections.alert[past])
-        | {
-            name: values[past]
-            for name, values in detections.columns.items()
-            if name not in _CANDIDATE_ONLY
-        }
-    )
+    whose = detections.alert[past]
+    columns = {name: values[past] for name, values in detections.columns.items()}
+    seen = encoder.encode(_named(columns, observed, survey, whose), len(whose))
     alert, exposure = np.nonzero(observed.listed & ~observed.seen)
-    limits = rows(_limit_columns(observed, survey, alert, exposure))
-    when = np.concatenate([detections.exposure[past], exposure])
-    whose = np.concatenate([detections.alert[past], alert])
-    records = seen + limits
-    order = np.lexsort((when, whose))
-    in_order = [records[index] for index in order.tolist()]
-    for record in in_order:
-        record["pdiffimfilename"] = difference_image_names(record)
-    return grouped(in_order, whose[order], len(observed.alert))
+    columns = _limit_columns(observed, alert, exposure)
+    limits = encoder.encode(_named(columns, observed, survey, alert), len(alert))
+    entries = seen + limits
+    whose = np.concatenate([whose, alert])
+    order = np.lexsort((np.concatenate([detections.exposure[past], exposure]), whose))
+    in_order = [entries[index] for index in order.tolist()]
+    return _grouped(in_order, whose[order], len(observed.alert))
 
 
-def _described(survey: Survey, observed: Observed, alert: Ints) -> Columns:
-    fields = survey.cadence.fields.number[observed.places.field[alert]]
-    return {
-        "field": fields,
+def _grouped(entries: list[bytes], alert: Ints, count: int) -> list[list[bytes]]:
+    """Entries of each of ``count`` alerts; ``alert`` is sorted."""
+    ends = np.searchsorted(alert, np.arange(count), side="right").tolist()
+    return [entries[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+
+
+def _named(columns: Columns, observed: Observed, survey: Survey, alert: Ints) -> Columns:
+    """Add what has a name: field, image, program, classifier."""
+    named = columns | {
+        "field": survey.cadence.fields.number[observed.places.field[alert]],
         "programpi": [PROGRAM_PI] * len(alert),
         "rbversion": [RB_VERSION] * len(alert),
     }
+    return named | {"pdiffimfilename": archived(difference_image_names(named))}
 
 
-def _limit_columns(observed: Observed, survey: Survey, alert: Ints, exposure: Ints) -> Columns:
+def _limit_columns(observed: Observed, alert: Ints, exposure: Ints) -> Columns:
     """An upper limit is the image's depth and calibration; all of the candidate is null."""
     exposures, at = observed.exposures, (alert, exposure)
     fid = exposures.fid[at]
@@ -91,15 +73,14 @@ def _limit_columns(observed: Observed, survey: Survey, alert: Ints, exposure: In
         "programid": np.ones_like(fid),
         "nid": exposures.night[at],
         "rcid": observed.places.rcid[alert],
-        **_described(survey, observed, alert),
         **calibration,
     }
 
 
 def forced_photometry(
-    observed: Observed, survey: Survey, reference: ReferenceSource
-) -> list[list[Record]]:
-    """Forced photometry at the alert's position in all earlier exposures, newest first."""
+    observed: Observed, survey: Survey, reference: ReferenceSource, encoder: ColumnEncoder
+) -> list[list[bytes]]:
+    """Forced photometry at the alert's position, newest first, encoded."""
     listed = observed.listed.copy()
     listed[np.arange(len(observed.alert)), observed.exposure_of_alert] = False
     alert, exposure = np.nonzero(listed[:, ::-1])
@@ -122,7 +103,8 @@ def forced_photometry(
         **_forced_flux(observed, alert, exposure),
         **_forced_reference(observed, alert, fid, reference),
     }
-    return grouped(rows(columns), alert, len(observed.alert))
+    entries = encoder.encode(columns, len(alert))
+    return _grouped(entries, alert, len(observed.alert))
 
 
 def _forced_flux(observed: Observed, alert: Ints, exposure: Ints) -> Columns:

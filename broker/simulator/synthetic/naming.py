@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -52,15 +53,24 @@ def night_number(night: int) -> int:
     return (date - _FIRST_DAY).days
 
 
-def difference_image_names(record: dict[str, Any]) -> str:
-    """File of the difference image of a detection or limit (``pdiffimfilename``)."""
-    pid, rcid = record["pid"], record["rcid"]
-    fraction = pid // 10_000 % 100_000
-    band = "g" if record["fid"] == 1 else "r"
-    return (
-        f"ztf_{_date_text(record['nid'])}{fraction:05d}0_{record['field']:06d}_z{band}"
+def archived(names: list[str]) -> list[str]:
+    """Difference images as histories name them: packed, in the archive's tree of nights."""
+    return [f"/ztf/archive/sci/{name[4:8]}/{name[8:12]}/{name[12:18]}/{name}.fz" for name in names]
+
+
+def difference_image_names(columns: Mapping[str, Any]) -> list[str]:
+    """Files of difference images (``pdiffimfilename``), from the columns of their detections."""
+    fraction = columns["pid"] // 10_000 % 100_000
+    return [
+        f"ztf_{_date_text(night)}{part:05d}0_{field:06d}_z{' gr'[fid]}"
         f"_c{rcid // 4 + 1:02d}_o_q{rcid % 4 + 1}_scimrefdiffimg.fits"
-    )
+        for night, part, field, fid, rcid in zip(
+            *(x.tolist() for x in (columns["nid"], fraction, columns["field"])),
+            columns["fid"].tolist(),
+            columns["rcid"].tolist(),
+            strict=True,
+        )
+    ]
 
 
 def stamp_names(candid: int, pid: int, positive: bool) -> tuple[str, str, str]:

@@ -88,7 +88,7 @@ class Observed:
     @property
     def jd(self) -> Floats:
         """Time of the alert."""
-        return at_alert(self.exposures.jd, self)
+        return np.asarray(at_alert(self.exposures.jd, self))
 
 
 def at_alert(values: Any, observed: Observed) -> Any:

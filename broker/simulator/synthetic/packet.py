@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -23,13 +22,19 @@ from broker.simulator.synthetic.catalogue import (
 from broker.simulator.synthetic.conditions import magnitude
 from broker.simulator.synthetic.detections import Columns, Detections, detect, own_rows
 from broker.simulator.synthetic.draws import Draws, Floats, Ints
+from broker.simulator.synthetic.encoding import (
+    ColumnEncoder,
+    blob,
+    optional_array,
+    optional_record,
+    text,
+    varint,
+)
 from broker.simulator.synthetic.history import (
     PROGRAM_PI,
     RB_VERSION,
-    Record,
     forced_photometry,
     previous_candidates,
-    rows,
 )
 from broker.simulator.synthetic.images import photometric_columns
 from broker.simulator.synthetic.naming import (
@@ -42,11 +47,12 @@ from broker.simulator.synthetic.observe import Observed, at_alert, observe
 from broker.simulator.synthetic.plan import Plan, Survey
 from broker.simulator.synthetic.populations import POPULATIONS
 from broker.simulator.synthetic.references import reference_frames, reference_id, reference_mjd
-from broker.simulator.synthetic.stamps import fits_gz, stamps
+from broker.simulator.synthetic.stamps import Images, fits_gz, stamps
 
 SCHEMA_VERSION = "4.02"
 # Not the survey's own name: nobody shall take a synthetic packet for a real one.
 PUBLISHER = "Nightjar (synthetic)"
+_OPENING = text(SCHEMA_VERSION) + text(PUBLISHER)
 _DRB_VERSION = "d6_m7"
 
 
@@ -68,7 +74,7 @@ class SyntheticPacket:
     candid: int
     object_id: str
     jd: float
-    truth: Record
+    truth: dict[str, Any]
 
 
 class PacketMaker:
@@ -78,7 +84,12 @@ class PacketMaker:
         self._survey = survey
         self._plan = plan
         self._seed = seed
-        self._writer = _writer()
+        schema = load_schema(PROJECT_ROOT / "schemas" / "ztf" / SCHEMA_VERSION)
+        parts = {field["name"]: field["type"] for field in schema["fields"]}
+        self._writer = ContainerWriter(schema)
+        self._candidate = ColumnEncoder(parts["candidate"])
+        self._previous = ColumnEncoder(parts["prv_candidates"][1]["items"])
+        self._forced = ColumnEncoder(parts["fp_hists"][1]["items"])
 
     def packets(self, alerts: Ints) -> Iterator[SyntheticPacket]:
         """Packets of these rows of the plan, in their order."""
@@ -87,31 +98,30 @@ class PacketMaker:
         near = neighbours(observed)
         reference = reference_source(observed, near)
         detections = detect(observed, plan.table_row[alerts], plan.first_row[alerts], reference)
-        candidates = self._candidates(observed, detections, near)
+        columns = self._candidate_columns(observed, detections, near)
         names = self._object_names(observed)
-        truths = _truths(observed, candidates, names)
-        histories = previous_candidates(observed, self._survey, detections)
-        forced = forced_photometry(observed, self._survey, reference)
-        images = stamps(observed, near)
-        for index, candidate in enumerate(candidates):
-            record = {
-                "schemavsn": SCHEMA_VERSION,
-                "publisher": PUBLISHER,
-                "objectId": names[index],
-                "candid": candidate["candid"],
-                "candidate": candidate,
-                "prv_candidates": histories[index] or None,
-                "fp_hists": forced[index] or None,
-                **_cutouts(candidate, [image[index] for image in images]),
-            }
-            value = self._writer.encode(record)
-            yield SyntheticPacket(
-                value, candidate["candid"], names[index], candidate["jd"], truths[index]
+        candidates = self._candidate.encode(columns, len(alerts))
+        histories = previous_candidates(observed, self._survey, detections, self._previous)
+        forced = forced_photometry(observed, self._survey, reference, self._forced)
+        truths = _truths(observed, columns["candid"], names)
+        cutouts = _cutouts(columns, stamps(observed, near))
+        for index, truth in enumerate(truths):
+            candid = truth["candid"]
+            datum = (
+                _OPENING,
+                text(names[index]),
+                varint(candid),
+                candidates[index],
+                optional_array(histories[index]),
+                optional_array(forced[index]),
+                next(cutouts),
             )
+            value = self._writer.wrap(b"".join(datum))
+            yield SyntheticPacket(value, candid, names[index], truth["jd"], truth)
 
-    def _candidates(
+    def _candidate_columns(
         self, observed: Observed, detections: Detections, near: Neighbours
-    ) -> list[Record]:
+    ) -> Columns:
         own = own_rows(observed, detections)
         columns = {name: values[own] for name, values in detections.columns.items()}
         count = len(own)
@@ -128,15 +138,12 @@ class PacketMaker:
             "jdstarthist": observed.first_jd,
             "jdendhist": columns["jd"],
         }
+        columns["pdiffimfilename"] = difference_image_names(columns)
         image = Draws(at_alert(observed.exposures.draws.keys, observed))
         columns |= photometric_columns(image, columns["fid"], columns, observed.places.gal_lat)
         columns |= _reference_columns(observed, field, columns["fid"])
         columns |= _neighbour_columns(near) | _gaia_columns(observed)
-        columns |= _solar_system_columns(observed, columns["magpsf"], columns["fid"])
-        records = rows(columns)
-        for record in records:
-            record["pdiffimfilename"] = difference_image_names(record)
-        return records
+        return columns | _solar_system_columns(observed, columns["magpsf"], columns["fid"])
 
     def _object_names(self, observed: Observed) -> list[str]:
         """One name per object; an asteroid has a new one at each visit."""
@@ -151,18 +158,16 @@ class PacketMaker:
         ]
 
 
-@lru_cache(maxsize=1)
-def _writer() -> ContainerWriter:
-    return ContainerWriter(load_schema(PROJECT_ROOT / "schemas" / "ztf" / SCHEMA_VERSION))
-
-
-def _cutouts(candidate: Record, images: list[Any]) -> Record:
-    names = stamp_names(candidate["candid"], candidate["pid"], candidate["isdiffpos"] == "t")
-    kinds = ("cutoutScience", "cutoutTemplate", "cutoutDifference")
-    return {
-        kind: {"fileName": name, "stampData": fits_gz(image)}
-        for kind, name, image in zip(kinds, names, images, strict=True)
-    }
+def _cutouts(columns: Columns, images: tuple[Images, ...]) -> Iterator[bytes]:
+    """Three encoded cutouts of each alert."""
+    for index, (candid, pid, sign) in enumerate(
+        zip(columns["candid"].tolist(), columns["pid"].tolist(), columns["isdiffpos"], strict=True)
+    ):
+        names = stamp_names(candid, pid, sign == "t")
+        yield b"".join(
+            optional_record(text(name), blob(fits_gz(image[index])))
+            for name, image in zip(names, images, strict=True)
+        )
 
 
 def _reference_columns(observed: Observed, field: Ints, fid: Ints) -> Columns:
@@ -221,30 +226,30 @@ def _solar_system_columns(observed: Observed, mag: Floats, fid: Ints) -> Columns
     }
 
 
-def _truths(observed: Observed, candidates: list[Record], names: list[str]) -> list[Record]:
+def _truths(observed: Observed, candid: Ints, names: list[str]) -> list[dict[str, Any]]:
     """Rows of the truth table."""
     true = at_alert(observed.true, observed)
     truth = observed.truth
-    return rows(
-        {
-            "candid": [candidate["candid"] for candidate in candidates],
-            "objectId": names,
-            "jd": observed.jd,
-            "fid": at_alert(observed.exposures.fid, observed),
-            "ra": observed.places.ra,
-            "dec": observed.places.dec,
-            "class": [POPULATIONS[index].name for index in observed.population],
-            "subclass": truth.subclass,
-            "redshift": truth.redshift,
-            "peak_mjd": truth.peak_mjd,
-            "period_days": truth.period_days,
-            "amplitude_mag": truth.amplitude_mag,
-            "true_flux_njy": true,
-            "true_mag": np.where(true == 0.0, np.nan, magnitude(true)),
-            "is_positive": true > 0.0,
-            "host_r_mag": observed.counterpart.r,
-            "host_offset_arcsec": np.where(
-                np.isfinite(observed.counterpart.r), observed.counterpart.offset_arcsec, np.nan
-            ),
-        }
-    )
+    columns = {
+        "candid": candid,
+        "objectId": names,
+        "jd": observed.jd,
+        "fid": at_alert(observed.exposures.fid, observed),
+        "ra": observed.places.ra,
+        "dec": observed.places.dec,
+        "class": [POPULATIONS[index].name for index in observed.population],
+        "subclass": truth.subclass,
+        "redshift": truth.redshift,
+        "peak_mjd": truth.peak_mjd,
+        "period_days": truth.period_days,
+        "amplitude_mag": truth.amplitude_mag,
+        "true_flux_njy": true,
+        "true_mag": np.where(true == 0.0, np.nan, magnitude(true)),
+        "is_positive": true > 0.0,
+        "host_r_mag": observed.counterpart.r,
+        "host_offset_arcsec": np.where(
+            np.isfinite(observed.counterpart.r), observed.counterpart.offset_arcsec, np.nan
+        ),
+    }
+    values = [x if isinstance(x, list) else x.tolist() for x in columns.values()]
+    return [dict(zip(columns, row, strict=True)) for row in zip(*values, strict=True)]

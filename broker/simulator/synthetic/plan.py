@@ -180,7 +180,7 @@ def _in_order(survey: Survey, population: Ints, number: Ints, visit: Ints) -> Pl
 def _object_ranks(population: Ints, number: Ints, visit: Ints) -> Ints:
     moves = np.array([each.moves for each in POPULATIONS])[population]
     identity = (number * len(POPULATIONS) + population) * VISITS + np.where(moves, visit, 0)
-    return np.unique(identity, return_inverse=True)[1].astype(np.int64)
+    return np.asarray(np.unique(identity, return_inverse=True)[1], dtype=np.int64)
 
 
 def _rows_of_first(population: Ints, number: Ints, visit: Ints, table_row: Ints) -> Ints:

@@ -8,8 +8,8 @@ from typing import Protocol
 
 import numpy as np
 
-from broker.simulator.synthetic.conditions import flux_njy
-from broker.simulator.synthetic.draws import Bools, Draws, Floats, Ints
+from broker.simulator.synthetic.conditions import flux_njy, magnitude
+from broker.simulator.synthetic.draws import Draws, Floats, Ints
 
 # Difference or total flux in nJy at times (MJD) in bands (fid); all of shape (K, E).
 LightCurve = Callable[[Floats, Ints], Floats]
@@ -42,15 +42,6 @@ class Sources:
     gal_lat: Floats
     mjd: Floats
     reference_mjd: Floats
-
-    def __getitem__(self, index: object) -> Sources:
-        return Sources(
-            self.draws[index],
-            self.extinction_r[index],  # type: ignore[index]
-            self.gal_lat[index],  # type: ignore[index]
-            self.mjd[index],  # type: ignore[index]
-            self.reference_mjd[index],  # type: ignore[index]
-        )
 
 
 @dataclass(frozen=True)
@@ -143,11 +134,8 @@ def against_reference(total: LightCurve, sources: Sources) -> tuple[LightCurve, 
     first, last = sources.reference_mjd[:, :1], sources.reference_mjd[:, 1:]
     # Whole days apart would meet short periods at the same phase.
     mjd = first + (last - first) * steps + 0.137 * np.arange(_REFERENCE_EPOCHS)
-    means = []
-    for fid in (1, 2):
-        means.append(total(mjd, np.full(mjd.shape, fid)).mean(axis=1))
-    g_mean, r_mean = means
-    counterpart = star(*(31.4 - 2.5 * np.log10(mean) for mean in means), sources.draws)
+    g_mean, r_mean = (total(mjd, np.full(mjd.shape, fid)).mean(axis=1) for fid in (1, 2))
+    counterpart = star(magnitude(g_mean), magnitude(r_mean), sources.draws)
 
     def difference(at: Floats, fid: Ints) -> Floats:
         mean = np.where(fid == 1, g_mean[:, None], r_mean[:, None])

@@ -17,19 +17,20 @@ _COMOVING_MPC = (
 
 
 def distance_modulus(z: Floats) -> Floats:
-    """m − M without K correction, mag."""
+    """Difference of apparent and absolute magnitude without K correction."""
     luminosity_mpc = np.interp(z, _Z, _COMOVING_MPC) * (1.0 + z)
     return np.asarray(5.0 * np.log10(np.maximum(luminosity_mpc, 1e-3)) + 25.0)
 
 
 def kpc_per_arcsec(z: Floats) -> Floats:
     """Transverse size of an arcsecond."""
-    return np.interp(z, _Z, _COMOVING_MPC) * 1000.0 / (1.0 + z) * np.radians(1.0 / 3600.0)
+    transverse_mpc = np.interp(z, _Z, _COMOVING_MPC) / (1.0 + z)
+    return np.asarray(1000.0 * transverse_mpc * np.radians(1.0 / 3600.0))
 
 
 def redshift(draws: Draws, farthest: float) -> Floats:
     """Redshifts of sources spread evenly in volume and time out to a redshift."""
     volume = _COMOVING_MPC**2 * _INVERSE_E / (1.0 + _Z)
-    cumulative = np.cumsum(np.where(_Z <= farthest, volume, 0.0))
+    cumulative = np.cumsum(np.where(farthest >= _Z, volume, 0.0))
     drawn = np.interp(draws.uniform("redshift") * cumulative[-1], cumulative, _Z)
-    return np.maximum(drawn, 0.003)
+    return np.asarray(np.maximum(drawn, 0.003))

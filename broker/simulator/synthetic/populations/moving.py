@@ -11,6 +11,7 @@ import numpy as np
 from broker.simulator.synthetic.conditions import flux_njy
 from broker.simulator.synthetic.draws import Floats, Ints
 from broker.simulator.synthetic.populations.base import (
+    Population,
     Realised,
     Sources,
     Truth,
@@ -58,7 +59,7 @@ class NewAsteroid(_Asteroid):
     brightest, faintest, slope = 18.0, 21.0, 0.55
 
 
-def is_known(population: object) -> bool:
+def is_known(population: Population) -> bool:
     """Whether alerts of a population match a predicted position."""
     return isinstance(population, KnownAsteroid)
 
@@ -67,6 +68,3 @@ def motion_arcsec_per_hour(rank: Floats, known: bool) -> Floats:
     """Speed on the sky: about 30 for the main belt, faster for some unknown ones."""
     belt = 22.0 + 20.0 * rank
     return belt if known else np.where(rank > 0.8, 60.0 + 600.0 * (rank - 0.8), belt)
-
-
-__all__ = ["Ints", "KnownAsteroid", "NewAsteroid", "is_known", "motion_arcsec_per_hour"]

@@ -47,7 +47,7 @@ class Shape:
         return np.asarray(self.first_slope[:, None] * soft + drop + last)
 
     def colour(self, days: Floats) -> Floats:
-        """g − r, mag."""
+        """Colour g − r, mag."""
         age = np.maximum(days + self.rise_days[:, None], 0.0)
         cooled = 1.0 - np.exp(-age / self.cooling_days[:, None])
         early, late = self.colour_early[:, None], self.colour_late[:, None]

@@ -46,7 +46,7 @@ def _template() -> Floats:
         after = 10.0 ** (-0.4 * (np.interp(_GRID, _PHASES, dimming) + peak))
         start = 10.0 ** (-0.4 * (dimming[0] + peak))
         early = start * ((_GRID + _RISE_DAYS) / (_RISE_DAYS + _PHASES[0])) ** 2
-        rows.append(np.where(_GRID < _PHASES[0], early, after))
+        rows.append(np.where(_PHASES[0] > _GRID, early, after))
     return np.array(rows)
 
 
