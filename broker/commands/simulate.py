@@ -110,44 +110,34 @@ def main(
     Every delivery is confirmed; the last line counts them. Exit code 1 if one failed.
     """
     from broker.simulator.faults import Faults
-    from broker.simulator.play import Plan, play_source
+    from broker.simulator.play import Plan
 
-    if synthetic is not None and source is not None:
-        raise UsageError(f"--synthetic makes its own night; leave out {source}")
     if (burst is None) != (every is None):
         raise UsageError("a burst needs --burst ALERTS and --every SECONDS")
-    if synthetic is None and out is not None:
-        raise UsageError("--out is where a synthetic night goes; it needs --synthetic N")
-    if synthetic is not None and out is not None:
+    if synthetic is not None and source is not None:
+        raise UsageError(f"--synthetic makes its own night; leave out {source}")
+    if out is not None:
         _write_synthetic(synthetic, seed, out)
         return
     options = {
-        "source": source,
-        "topic": topic,
-        "partitions": partitions,
-        "framing": framing,
-        "schema": schema,
-        "schema_id": schema_id,
-        "display": display,
-        "alerts_per_observation": burst if burst is not None else alerts_per_observation,
-        "observations": observations,
-        "interval_seconds": every if every is not None else interval,
-        "rate": rate,
-        "speed": speed,
+        "kafka.servers": servers,
+        "simulator.source": source,
+        "simulator.topic": topic,
+        "simulator.partitions": partitions,
+        "simulator.framing": framing,
+        "simulator.schema": schema,
+        "simulator.schema_id": schema_id,
+        "simulator.display": display,
+        "simulator.alerts_per_observation": alerts_per_observation if burst is None else burst,
+        "simulator.observations": observations,
+        "simulator.interval_seconds": interval if every is None else every,
+        "simulator.rate": rate,
+        "simulator.speed": speed,
     }
-    words = [f"simulator.{key}={value}" for key, value in options.items() if value is not None]
-    if servers is not None:
-        words.append(f"kafka.servers={servers}")
+    words = [f"{key}={value}" for key, value in options.items() if value is not None]
     settings, own_schemas = _settings(survey, conf, [*words, *(settings_words or ())])
     faults = Faults(corrupt_fraction, repeat_fraction, shuffle_window, seed)
-    plan = Plan(repeat, faults, strict, own_schemas)
-    try:
-        if synthetic is not None:
-            _play_synthetic(settings, plan, synthetic, seed)
-        else:
-            play_source(settings, plan)
-    except KeyboardInterrupt:
-        raise typer.Exit(_INTERRUPTED) from None
+    _play(settings, Plan(repeat, faults, strict, own_schemas), synthetic, seed)
 
 
 def _settings(survey: str, conf: Path | None, words: list[str]) -> tuple[Settings, bool]:
@@ -164,18 +154,26 @@ def _settings(survey: str, conf: Path | None, words: list[str]) -> tuple[Setting
     return load_settings(survey, None, [*fink.overrides, *words]), True
 
 
-def _play_synthetic(settings: Settings, plan: Plan, size: int, seed: int) -> None:
-    """Make and send side by side."""
+def _play(settings: Settings, plan: Plan, synthetic: int | None, seed: int) -> None:
     from broker.simulator.generated import GeneratedNight
-    from broker.simulator.play import play_night
+    from broker.simulator.play import play_night, play_source
 
-    play_night(settings, plan, GeneratedNight(size, seed), f"synthetic night, seed {seed}")
+    try:
+        if synthetic is None:
+            play_source(settings, plan)
+        else:
+            night = GeneratedNight(synthetic, seed)
+            play_night(settings, plan, night, f"synthetic night, seed {seed}")
+    except KeyboardInterrupt:
+        raise typer.Exit(_INTERRUPTED) from None
 
 
-def _write_synthetic(size: int, seed: int, out: Path) -> None:
+def _write_synthetic(size: int | None, seed: int, out: Path) -> None:
     from broker.simulator.report import say
     from broker.simulator.synthetic import write_night
 
+    if size is None:
+        raise UsageError("--out is where a synthetic night goes; it needs --synthetic N")
     say(f"Writing a synthetic night of {size} alerts, seed {seed}, to {out}")
     truth = write_night(size, seed, out)
     say(f"Wrote {size} packets and the truth about them, {truth}")

@@ -199,8 +199,9 @@ class Play:
         return chain([first], messages)
 
     def _total(self, available: int) -> int:
-        wanted = self._wanted.alerts_per_observation * self._wanted.observations
-        return min(wanted, available) if wanted > 0 else available
+        if self._wanted.observations < 0:
+            return available
+        return min(self._wanted.alerts_per_observation * self._wanted.observations, available)
 
     def _cadence(self) -> Cadence:
         wanted = self._wanted
@@ -276,6 +277,8 @@ def _ready(settings: Settings) -> tuple[dict[str, str], str]:
         raise UsageError(f"{topic!r} is not the name of one topic; name one with --topic")
     if wanted.rate is not None and wanted.speed is not None:
         raise UsageError("a steady rate and the recorded cadence exclude each other; give one")
+    if wanted.observations >= 0 and not wanted.alerts_per_observation:
+        raise UsageError("say how many alerts an observation has: --alerts-per-observation N")
     client = settings.kafka.client_options()
     prepare_topic(client, topic, wanted.partitions, report.note)
     return client, topic

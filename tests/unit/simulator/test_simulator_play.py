@@ -102,7 +102,16 @@ def test_observations_print_the_lines_and_the_last_one_is_smaller(
 
 @pytest.mark.parametrize(
     ("size", "observations", "sent"),
-    [(5, 2, 10), (5, 3, 12), (5, -1, 12), (4, 3, 12), (1, 1, 1), (100, -1, 12), (0, -1, 12)],
+    [
+        (5, 2, 10),
+        (5, 3, 12),
+        (5, -1, 12),
+        (4, 3, 12),
+        (1, 1, 1),
+        (5, 0, 0),
+        (100, -1, 12),
+        (0, -1, 12),
+    ],
 )
 def test_as_many_are_sent_as_asked_for_or_as_there_are(
     folder: Path,
@@ -173,6 +182,7 @@ def test_a_failed_delivery_fails_the_run_and_the_last_line_counts_it(
     [
         (["kafka.input_topic=ztf_[0-9]{8}"], "--topic"),
         (["simulator.rate=1", "simulator.speed=1"], "exclude each other"),
+        (["simulator.observations=3"], "--alerts-per-observation"),
     ],
 )
 def test_an_impossible_plan_is_refused(folder: Path, words: list[str], said: str) -> None:
