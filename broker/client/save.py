@@ -24,31 +24,22 @@ class AlertFolder:
     name_by
         ``alert``: ``<alert id>.avro``. ``object``: ``<object id>.avro``, for further alerts of
         the object ``<object id>_<alert id>.avro``.
-
-    Attributes
-    ----------
-    n_saved, n_there
-        Files written; alerts that were there already, byte for byte.
     """
 
     def __init__(self, folder: Path, name_by: NameBy = "alert") -> None:
         self._folder = folder
         self._name_by = name_by
-        self.n_saved = self.n_there = 0
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UsageError(f"cannot save in {folder}: {error.strerror}") from None
 
     def save(self, alert: Alert) -> Path:
-        """Write an alert and return its file."""
+        """Write an alert, unless the very same is there already, and return its file."""
         value = _as_container(alert)
         path = self._free_path(alert, value)
-        if path.exists():
-            self.n_there += 1
-        else:
+        if not path.exists():
             path.write_bytes(value)
-            self.n_saved += 1
         return path
 
     def _free_path(self, alert: Alert, value: bytes) -> Path:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from broker.errors import CheckFailed, UsageError
+from broker.errors import CheckFailed, NightjarError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -145,13 +145,21 @@ def _run(alerts: Alerts, act: Callable[[Alert], None], is_choice: bool) -> None:
     try:
         for alert in alerts:
             act(alert)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # how one ends a topic that goes on
         alerts.close()
+    except NightjarError:
+        if alerts.n_read:
+            _print_summary(alerts, is_choice)
+        raise
+    _print_summary(alerts, is_choice)
+    if alerts.n_failed:
+        raise CheckFailed(f"{alerts.n_failed:,} could not be read (named above)")
+
+
+def _print_summary(alerts: Alerts, is_choice: bool) -> None:
     if is_choice:
         print(f"{alerts.n_chosen:,} of {alerts.n_read:,} alerts chosen")
     print(f"Consumed {alerts.n_chosen} alerts in {alerts.seconds:.2f} seconds")
-    if alerts.n_failed:
-        raise CheckFailed(f"{alerts.n_failed:,} could not be read (named above)")
 
 
 def _action(brief: bool, save: Path | None, name_by: str) -> Callable[[Alert], None]:

@@ -177,6 +177,6 @@ def detect_framing(value: bytes, key: bytes | None, has_schema: bool) -> Framing
         return "confluent"
     raise InputError(
         f"the packet starts with {value[:4].hex(' ')}: neither an Avro container (4f 62 6a 01) "
-        "nor a confluent message (00); if it is a bare packet, give its schema",
+        "nor a confluent message (00); if it is a bare packet, give its schema (--schema)",
         reason="not_avro",
     )

@@ -1,0 +1,87 @@
+"""``nightjar consume`` and ``nightjar schema`` over files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from broker.commands.app import main
+
+
+def test_files_are_counted_first_and_the_last_line_says_how_many(
+    night: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["consume", "--from", str(night), "--brief"]) == 1
+    out, err = capsys.readouterr()
+    lines = out.splitlines()
+    assert lines[0] == f"4 alerts in {night}"
+    assert lines[1].startswith("object")
+    assert len(lines) == 6
+    assert lines[-1].startswith("Consumed 3 alerts in 0.")
+    assert lines[-1].endswith(" seconds")
+    assert "broken.avro" in err
+    assert "1 could not be read" in err
+
+
+def test_the_exit_code_is_0_when_everything_was_read(
+    night: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (night / "broken.avro").unlink()
+    words = ["consume", "--from", str(night), "--where", "candidate.drb > 0.2", "--brief"]
+    assert main(words) == 0
+    assert "1 of 3 alerts chosen\nConsumed 1 alerts" in capsys.readouterr().out
+
+
+def test_max_alerts_shows_one_as_json(night: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["consume", "--from", str(night), "--max-alerts", "1"]) == 0
+    assert '    "objectId": "ZTF23aaa",\n' in capsys.readouterr().out
+
+
+def test_saving_prints_the_files(
+    night: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["consume", "--from", str(night), "--save", str(tmp_path / "kept"), "--name-by", "object"])
+    kept = sorted(path.name for path in (tmp_path / "kept").iterdir())
+    assert kept == ["ZTF23aaa.avro", "ZTF23aaa_2.avro", "ZTF23aaa_3.avro"]
+    assert str(tmp_path / "kept" / "ZTF23aaa_3.avro") in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "give either a topic or --from"),
+        (["topic", "--from", "."], "give either a topic or --from"),
+        (["--from", ".", "--servers", "localhost:1"], "--servers goes with a topic"),
+        (["--from", "/nowhere"], "no file or folder /nowhere"),
+        (["--from", "{night}", "--where", "candidate.drb >"], "cannot read the expression"),
+        (["--from", "{night}", "--where", "candidate.dbr > 1"], "did you mean candidate.drb?"),
+        (["--from", "{night}", "--schema", "/nowhere.avsc"], "there is no schema at /nowhere.avsc"),
+        (["--from", "{night}", "--save", "/dev/null/x"], "cannot save in /dev/null/x"),
+    ],
+)
+def test_wrong_words_are_exit_code_2_with_one_line(
+    night: Path, words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["consume", *(word.format(night=night) for word in words)]) == 2
+    err = capsys.readouterr().err
+    assert message in err
+    assert len(err.splitlines()) == 1
+
+
+def test_schema_shows_a_packet_or_a_schema_file(
+    night: Path, project_root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["schema", str(night / "1.avro")]) == 0
+    out = capsys.readouterr().out
+    assert "version      9.1" in out
+    assert "cutoutTemplate  record cutout or null, as above" in out
+    assert main(["schema", str(project_root / "schemas/elasticc/0.9")]) == 0
+    assert "prvDiaSources             array of diaSource or null" in capsys.readouterr().out
+
+
+def test_schema_of_a_broken_packet_says_why(
+    night: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["schema", str(night / "broken.avro")]) == 2
+    assert "ends within its container header" in capsys.readouterr().err
