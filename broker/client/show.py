@@ -13,6 +13,8 @@ from broker.packets.fields import value_at
 # Above, a reader of JSON that knows only doubles would change the number.
 _LARGEST_EXACT_INTEGER = 2**53
 _MOST_COLUMNS = 8
+# An object's name and an alert's id, as ZTF has them.
+_ID_WIDTHS = (12, 19)
 # Larger integers are ids of something, and the line starts with the ids that count.
 _SMALLEST_ID = 2**31
 
@@ -47,8 +49,10 @@ class BriefTable:
         self._paths = paths
         header = ["object", "alert", *_short_names(paths)]
         # Numbers that follow may be one digit longer, or have a sign.
+        least = [*_ID_WIDTHS, *(0 for _path in paths)]
         self._widths = [
-            max(len(title), len(cell) + 1) for title, cell in zip(header, cells, strict=True)
+            max(len(title), len(cell) + 1, width)
+            for title, cell, width in zip(header, cells, least, strict=True)
         ]
         return [self._line(header), self._line(cells)]
 
