@@ -134,7 +134,9 @@ def _run_pass(survey: str, settings: Science, science: SciencePass) -> Column:
         return _worker_pass(survey, settings).run(packets, len(columns[0]))
 
     returned = to_spark_schema(science.output, described=False)
-    return arrow_udf(run, returnType=returned)(*(F.col(path) for path in paths))
+    pass_udf = arrow_udf(run, returnType=returned)  # type: ignore[call-overload]
+    computed: Column = pass_udf(*(F.col(path) for path in paths))
+    return computed
 
 
 def _columns_outside(
