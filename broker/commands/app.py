@@ -26,6 +26,7 @@ class Entry(NamedTuple):
 
 # In the order in which a newcomer meets them.
 COMMANDS: dict[str, Entry] = {
+    "demo": Entry("broker.commands.demo:main", "Show the whole broker in a minute."),
     "kafka": Entry(
         "broker.commands.kafka:app", "Start, stop or look at the embedded single-node Kafka."
     ),

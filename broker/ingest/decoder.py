@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from typing import Any
 
 import pyarrow as pa
 from pyspark.sql import DataFrame
@@ -24,6 +25,7 @@ from broker.settings import Ingest
 from broker.storage import Storage
 from broker.surveys import Survey
 
+_SAMPLE = 100
 _HEADER_COLUMNS = "digest string, prefix string, length int, codec string, schema string"
 _FOUND = f"{_HEADER_COLUMNS}, packets bigint"
 
@@ -91,14 +93,8 @@ class PacketDecoder:
         A header that one single message carries may be a damaged one: it is used for this batch
         and not kept, so that rubbish cannot fill the memory. At most 16 are learnt in a call.
         """
-        found = unknown.select("value").mapInArrow(_headers_of, _FOUND)
-        counted = (
-            found.groupBy("digest", "prefix", "length", "codec", "schema")
-            .agg(F.sum("packets").alias("packets"))
-            .orderBy(F.desc("packets"), "digest")
-            .limit(LEARN_AT_ONCE)
-        )
-        rows = [row.asDict() for row in counted.collect()]
+        # Mostly all of them carry the same header, so a few tell it.
+        rows = _headers_in(unknown.limit(_SAMPLE)) or _headers_in(unknown)
         met = [
             (Header(**{k: v for k, v in row.items() if k != "packets"}), row["packets"])
             for row in rows
@@ -148,6 +144,19 @@ class PacketDecoder:
 
 def _schema_key(header: Header) -> str:
     return fingerprint(json.loads(header.schema))
+
+
+def _headers_in(unknown: DataFrame) -> list[dict[str, Any]]:
+    """Readable headers, the most frequent first, with the number of packets of each."""
+    counted = (
+        unknown.select("value")
+        .mapInArrow(_headers_of, _FOUND)
+        .groupBy("digest", "prefix", "length", "codec", "schema")
+        .agg(F.sum("packets").alias("packets"))
+        .orderBy(F.desc("packets"), "digest")
+        .limit(LEARN_AT_ONCE)
+    )
+    return [row.asDict() for row in counted.collect()]
 
 
 def _headers_of(batches: Iterable[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:

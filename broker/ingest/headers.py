@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import fastavro
@@ -70,7 +71,7 @@ def parse_header(value: bytes) -> Header:
     stream = io.BytesIO(value)
     try:
         meta: Any = fastavro.schemaless_reader(stream, _HEADER, None)["meta"]  # type: ignore[index, call-overload]
-        schema = canonical(parse_schema_text(meta["avro.schema"]))
+        schema = _canonical(meta["avro.schema"])
     except Exception as error:  # noqa: BLE001 - whatever fastavro makes of damaged bytes
         raise InputError(
             f"the container's header cannot be read: {type(error).__name__}: {error}",
@@ -84,6 +85,12 @@ def parse_header(value: bytes) -> Header:
         codec=meta.get("avro.codec", b"null").decode("ascii", "replace"),
         schema=schema,
     )
+
+
+@lru_cache(maxsize=64)
+def _canonical(schema: bytes) -> str:
+    # Cached: a batch has thousands of messages and a schema or two of 25 kB.
+    return canonical(parse_schema_text(schema))
 
 
 class KnownHeaders:

@@ -15,7 +15,7 @@ from broker.sinks.ledger import NightCount, ReasonCount
 from broker.sinks.publish import Attempt
 
 # Each round reads the batch again; a survey's whole history has fewer headers than this many learn.
-_LEARNING_ROUNDS = 4
+_LEARNING_ROUNDS = 8
 
 
 @dataclass(frozen=True)

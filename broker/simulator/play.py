@@ -86,8 +86,8 @@ class Outlet(Protocol):
         """Return when the fate of every message is known."""
 
 
-def play_source(settings: Settings, plan: Plan) -> None:
-    """Play ``simulator.source``.
+def play_source(settings: Settings, plan: Plan) -> Deliveries:
+    """Play ``simulator.source``; what became of its messages.
 
     Raises
     ------
@@ -119,9 +119,10 @@ def play_source(settings: Settings, plan: Plan) -> None:
         settings.simulator, plan, framer=framer, sender=sender, skipped=skipped, clock=clock
     )
     play.run(night, str(source))
+    return sender.deliveries
 
 
-def play_night(settings: Settings, plan: Plan, night: Night, label: str) -> None:
+def play_night(settings: Settings, plan: Plan, night: Night, label: str) -> Deliveries:
     """Play a night that is made while it is played; errors as of :func:`play_source`."""
     client, topic = _ready(settings)
     framer = _framer(settings, plan, StoredForm(None, None))
@@ -131,6 +132,7 @@ def play_night(settings: Settings, plan: Plan, night: Night, label: str) -> None
         settings.simulator, plan, framer=framer, sender=sender, skipped=skipped, clock=clock
     )
     play.run(night, label)
+    return sender.deliveries
 
 
 class Play:

@@ -1,0 +1,159 @@
+"""``nightjar demo``: a night from files through a real Kafka into Parquet, accounted for."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.columns import Columns
+from rich.console import Console
+from rich.table import Table
+
+from broker.archive.audit import Finding, audit
+from broker.commands.audit import show_findings
+from broker.errors import CheckFailed
+from broker.kafka.host import free_port
+from broker.kafka.server import EmbeddedKafka
+from broker.query.summary import Counts, ScienceSummary
+from broker.settings import PROJECT_ROOT, Settings, load_settings
+from broker.simulator.generated import GeneratedNight
+from broker.simulator.play import Plan, play_night, play_source
+from broker.storage import Storage
+
+_TOPIC = "demo_alerts"
+_SEED = 1
+
+
+def main(
+    alerts: Annotated[int, typer.Option(min=1, help="Size of the synthetic night.")] = 2000,
+    survey: Annotated[str, typer.Option(help="Survey of --data.")] = "ztf",
+    data: Annotated[
+        Path | None, typer.Option(help="Play these recorded packets instead.", exists=True)
+    ] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave Kafka running at the end.")] = False,
+) -> None:
+    """Show the whole broker in a minute: Kafka, a night of alerts, every stage, the audit.
+
+    Works in data/demo, which it empties at the start.
+    """
+    began = time.monotonic()
+    folder = PROJECT_ROOT / "data" / "demo"
+    console = Console(highlight=False)
+    with ExitStack() as at_end:
+        kafka = _start_kafka(folder, console)
+        if not keep:
+            at_end.callback(kafka.stop)
+        settings = _settings(survey, data, folder, kafka)
+        console.print(f"[bold]2. A night of alerts[/] goes into topic {_TOPIC}")
+        sent = _play(settings, alerts)
+        console.print("[bold]3. Every stage[/] runs until it has caught up")
+        _run_stages(settings)
+        console.print("[bold]4. What came of it[/]")
+        findings = audit(Storage(settings.survey_root), deep=True)
+        _show(settings, sent, findings, console)
+        _show_next(settings, kafka if keep else None, console)
+    console.print(f"\nDone in {time.monotonic() - began:.0f} seconds.")
+    if broken := [finding for finding in findings if not finding.holds]:
+        raise CheckFailed(f"{len(broken)} of {len(findings)} equations do not hold")
+
+
+def _start_kafka(folder: Path, console: Console) -> EmbeddedKafka:
+    kafka = EmbeddedKafka(folder / "kafka", free_port())
+    kafka.stop()  # one that an earlier demo left with --keep
+    shutil.rmtree(folder, ignore_errors=True)
+    kafka.start()
+    console.print(f"[bold]1. Kafka[/] is up at {kafka.servers}, data in {folder}")
+    return kafka
+
+
+def _settings(survey: str, data: Path | None, folder: Path, kafka: EmbeddedKafka) -> Settings:
+    words = [
+        f"storage.root={folder}",
+        f"kafka.servers={kafka.servers}",
+        f"kafka.input_topic={_TOPIC}",
+    ]
+    if data is not None:
+        words.append(f"simulator.source={data}")
+    return load_settings(survey, overrides=words)
+
+
+def _play(settings: Settings, alerts: int) -> int:
+    if settings.simulator.source is not None:
+        return play_source(settings, Plan()).sent
+    night = GeneratedNight(alerts, _SEED)
+    return play_night(settings, Plan(), night, f"synthetic night, seed {_SEED}").sent
+
+
+def _run_stages(settings: Settings) -> None:
+    from broker.logs import log_to_stderr
+    from broker.pipeline.raw2science import Raw2Science
+    from broker.pipeline.runner import Runner
+    from broker.pipeline.stream2raw import Stream2Raw
+    from broker.spark.session import build_session, check_decoder_can_run
+
+    log_to_stderr()
+    spark = build_session("nightjar demo")
+    check_decoder_can_run(spark)
+    runner = Runner(spark, once=True)
+    runner.run(
+        [
+            Stream2Raw(spark, settings).stream(),
+            Raw2Science(spark, settings, runner.check_stop).stream(),
+        ]
+    )
+    spark.stop()
+
+
+def _show(settings: Settings, sent: int, findings: list[Finding], console: Console) -> None:
+    from broker.sinks.ledger import Ledger
+
+    ledger = Ledger(Storage(settings.survey_root))
+    raw, science = ledger.rows("raw"), ledger.rows("science")
+    table = Table("", "alerts", title=None)
+    table.add_row("sent", str(sent))
+    table.add_row("raw", str(sum(row.written for row in raw)))
+    table.add_row("quarantined", str(sum(row.quarantined for row in raw)))
+    table.add_row("science", str(sum(row.written for row in science)))
+    table.add_row("duplicates", str(sum(row.repeats for row in science)))
+    summary = ScienceSummary(Path(settings.survey_root))
+    console.print(
+        Columns(
+            [
+                table,
+                _counts("real or bogus", summary.by_reality()),
+                _counts("solar-system code", summary.by_solar_system_code()),
+                _counts("class", summary.by_class()),
+            ]
+        )
+    )
+    show_findings(findings)
+
+
+def _counts(title: str, counts: Counts) -> Table:
+    table = Table(title, "alerts")
+    for name, count in counts:
+        table.add_row(name, str(count))
+    return table
+
+
+def _show_next(settings: Settings, kafka: EmbeddedKafka | None, console: Console) -> None:
+    root = os.path.relpath(settings.storage.root)
+    command = f"{Path(sys.argv[0]).parent.name}/nightjar"
+    where = f"--set storage.root={root}"
+    lines = [
+        f"{command} audit --survey {settings.survey} {where} --deep",
+        f"{command} quarantine list --survey {settings.survey} {where}",
+        f"{command} schema schemas/{settings.survey}/4.02",
+    ]
+    if kafka is not None:
+        lines.append(f"{command} consume {_TOPIC} --servers {kafka.servers} --max-alerts 1")
+        lines.append(f"{command} kafka stop --dir {root}/kafka")
+    console.print("\n[bold]Try next[/]")
+    for line in lines:
+        console.print(f"  {line}", soft_wrap=True)

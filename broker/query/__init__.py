@@ -1,0 +1,1 @@
+"""The read side: tables queried without Spark."""
