@@ -64,7 +64,7 @@ class ReferenceSource:
 
 def density(gal_lat: Floats) -> Floats:
     """Pan-STARRS sources within 30 arcsec."""
-    return 3.5 + 70.0 * np.exp(-np.abs(gal_lat) / 7.0)
+    return 3.5 + 55.0 * np.exp(-np.abs(gal_lat) / 6.0)
 
 
 def neighbours(observed: Observed) -> Neighbours:
@@ -103,7 +103,7 @@ def gaia(observed: Observed) -> Gaia:
     field_mag = draws.power_of_ten("gaia_mag", 12.0, 20.7, 0.25)
     nearest = np.minimum(own, crowd)
     found = np.where(own < crowd, mag, field_mag)
-    bright_crowd = 0.5 + 5.0 * np.exp(-np.abs(gal_lat) / 10.0)
+    bright_crowd = 0.4 + 2.0 * np.exp(-np.abs(gal_lat) / 10.0)
     bright = _GAIA_RADIUS_ARCSEC * np.sqrt(draws.exponential("gaia_bright") / bright_crowd)
     own_bright = np.where(is_star & (mag < 14.0), own, 1e3)
     bright_mag = np.where(
@@ -142,10 +142,10 @@ def reference_source(observed: Observed, near: Neighbours) -> ReferenceSource:
 
 
 def _field_magnitudes(draws: Draws, number: Ints) -> Floats:
-    """Counts that grow as 10^(0.25 m) to the catalogue's limit."""
-    low, high = 10.0 ** (0.25 * 15.0), 10.0 ** (0.25 * 22.6)
+    """Counts that grow as 10^(0.18 m) to the catalogue's limit."""
+    low, high = 10.0 ** (0.18 * 14.0), 10.0 ** (0.18 * 22.4)
     drawn = draws.uniform("neighbour_mag", number)
-    return np.asarray(np.log10(low + (high - low) * drawn) / 0.25)
+    return np.asarray(np.log10(low + (high - low) * drawn) / 0.18)
 
 
 def _colours(draws: Draws, number: Ints) -> Floats:

@@ -15,6 +15,7 @@ from broker.simulator.synthetic import sky
 from broker.simulator.synthetic.catalogue import ReferenceSource
 from broker.simulator.synthetic.conditions import magnitude, seeing_pixels
 from broker.simulator.synthetic.draws import Bools, Draws, Floats, Ints, keys_of, mix
+from broker.simulator.synthetic.exposures import DETECTION_SIGMA
 from broker.simulator.synthetic.images import image_columns
 from broker.simulator.synthetic.observe import NO_ARTEFACT, Observed
 from broker.simulator.synthetic.populations.artefact import GHOST, RESIDUAL, SPIKE
@@ -62,7 +63,7 @@ def detect(
     seeing = seeing_pixels(Draws(exposures.draws.keys[at]))
     columns |= _photometry(draws, columns, limit, artefact)
     columns |= _shape(draws, columns["sigmapsf"], seeing, artefact)
-    columns |= _scores(draws, columns["sigmapsf"], artefact)
+    columns |= _scores(draws, columns["sigmapsf"], _sky_snr(mag, limit), artefact)
     return Detections(alert, exposure, columns)
 
 
@@ -131,13 +132,14 @@ def _faintness(mag: Floats) -> Floats:
 def _photometry(draws: Draws, columns: Columns, limit: Floats, artefact: Ints) -> Columns:
     """Aperture magnitudes beside the PSF fit."""
     sigma, mag = columns["sigmapsf"], columns["magpsf"]
-    sigma_ap = np.clip(0.008 + 1.1 * sigma * np.exp(0.25 * draws.normal("sigmagap")), 0.002, 0.9)
-    spread = np.where(artefact == NO_ARTEFACT, 0.5, 1.3) * sigma_ap
+    depth = _sky_snr(mag, limit)
+    sigma_ap = np.clip(0.003 + 2.0 / depth * np.exp(0.15 * draws.normal("sigmagap")), 0.002, 0.9)
+    spread = np.where(artefact == NO_ARTEFACT, 0.4, 1.0) * (sigma_ap + sigma)
     extended = np.where(artefact == GHOST, -0.35, 0.0)
     difference = np.clip(0.02 + extended + spread * draws.normal("magap"), -0.4, 0.75)
     big = mag + difference - 0.015 + 0.35 * sigma_ap * draws.normal("magapbig")
     wider = _APERTURE_WIDENS * np.exp(0.05 * draws.normal("sigmagapbig"))
-    chi = np.exp(0.4 + 0.5 * draws.normal("chipsf")) * (1.0 + (0.35 / sigma) ** 1.1 / 5.0)
+    chi = np.exp(0.25 + 0.4 * draws.normal("chipsf")) * (1.0 + (depth / 30.0) ** 1.3)
     odd = np.isin(artefact, (RESIDUAL, SPIKE))
     return {
         "magap": mag + difference,
@@ -175,21 +177,23 @@ def _shape(draws: Draws, sigma: Floats, seeing: Floats, artefact: Ints) -> Colum
 
 
 def _classtar(draws: Draws, sigma: Floats, artefact: Ints) -> Floats:
-    sharp = (
-        0.985
-        - 0.02 * draws.exponential("classtar")
-        - 0.06 * (sigma / 0.15) ** 2 * (draws.exponential("classtar_blur"))
-    )
+    noise = (sigma / 0.15) ** 2 * draws.exponential("classtar_blur")
+    sharp = 0.99 - 0.007 * draws.exponential("classtar") - 0.04 * noise
     return np.clip(np.where(artefact == GHOST, 0.1 + 0.5 * draws.uniform("ghost"), sharp), 0.0, 1.0)
 
 
-def _scores(draws: Draws, sigma: Floats, artefact: Ints) -> Columns:
+def _sky_snr(mag: Floats, limit: Floats) -> Floats:
+    """Signal over the noise of the sky alone, which subtraction errors of bright stars exceed."""
+    return np.asarray(DETECTION_SIGMA * 10.0 ** (0.4 * (limit - mag)))
+
+
+def _scores(draws: Draws, sigma: Floats, sky_snr: Floats, artefact: Ints) -> Columns:
     """Signal to noise, pixel counts and real-bogus scores."""
     snr = 2.5 / np.log(10.0) / sigma
     scorr = np.maximum(snr * 1.35 * np.exp(0.22 * draws.normal("scorr")), 5.02)
     is_real = artefact == NO_ARTEFACT
-    below = -(3.2 + 1.8 * np.log10(scorr / 6.0)) + 1.7 * draws.normal("drb")
-    doubt = np.clip(below, -7.5, -0.02)
+    below = -(3.4 + 1.8 * np.log10(scorr / 6.0)) + 1.7 * draws.normal("drb")
+    doubt = np.clip(below, -8.0, -0.02)
     fake = np.where(
         draws.uniform("fake") < 0.85,
         10.0 ** (-4.5 * draws.uniform("fake_drb")),
@@ -197,14 +201,14 @@ def _scores(draws: Draws, sigma: Floats, artefact: Ints) -> Columns:
     )
     dimples = np.where(artefact == RESIDUAL, 0.34, 0.20 * np.minimum(6.0 / scorr, 1.0) + 0.06)
     nneg = np.clip(25.0 * dimples + 1.8 * draws.normal("nneg"), 0.0, 13.0)
-    rb_real = 1.0 - 0.30 * np.minimum((8.0 / scorr) ** 0.5, 1.2) * draws.uniform("rb") ** 0.6
+    rb_real = 1.0 - 0.27 * np.minimum((8.0 / scorr) ** 0.5, 1.2) * draws.uniform("rb") ** 0.6
     rb = np.where(is_real, rb_real - 0.02, 0.08 + 0.52 * draws.uniform("rb") ** 1.3)
     sumrat = np.where(
         is_real,
         1.0 - 0.05 * nneg / 4.0 * draws.uniform("sumrat"),
         0.45 + 0.5 * (draws.uniform("sumrat")),
     )
-    ssnrms = scorr * 1.35 * np.exp(np.abs(0.35 * draws.normal("ssnrms")))
+    ssnrms = 1.5 * sky_snr * np.exp(0.25 * draws.normal("ssnrms"))
     dsnrms = ssnrms * 0.58 * np.exp(0.12 * draws.normal("dsnrms"))
     return {
         "scorr": scorr,

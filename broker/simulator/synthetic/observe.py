@@ -183,18 +183,28 @@ def _before(
     seen = measure(exposures, sources.draws, true, error)[1]
     if population.ends:
         return seen.sum(axis=1), covered, np.where(seen, exposures.jd, np.inf).min(axis=1)
-    return _extrapolate(sources.draws, seen.mean(axis=1), covered, float(days))
+    begin = np.maximum(sources.reference_mjd[:, 1] + JD_OF_MJD_ZERO, _START_JD)
+    # A sample of 48 is too coarse for what shows itself once in a hundred nights.
+    rarely = np.where(beneath[:, 0] > 0.0, sources.draws.uniform("rarely") ** 2, 0.0)
+    fraction = (seen.sum(axis=1) + rarely) / (seen.shape[1] + 1)
+    return _extrapolate(sources.draws, fraction, covered, begin, _START_JD + days)
 
 
 def _extrapolate(
-    draws: Draws, fraction: Floats, covered: Ints, days: float
+    draws: Draws, fraction: Floats, covered: Ints, begin_jd: Floats, end_jd: float
 ) -> tuple[Ints, Ints, Floats]:
-    """Years of detections from the detected fraction of a sample of exposures."""
-    expected = fraction * covered
+    """Years of detections from the detected fraction of a sample of exposures.
+
+    Alerts begin when the field has its reference image.
+    """
+    usable = covered * (end_jd - begin_jd) / (end_jd - _START_JD)
+    expected = fraction * usable
     spread = np.sqrt(expected * (1.0 - fraction)) * draws.normal("detections")
     count = np.clip(np.round(expected + spread), 0, covered).astype(np.int64)
-    gap = days * draws.exponential("first_gap") / np.maximum(count, 1)
-    first = _START_JD + 0.3 + np.minimum(np.floor(gap), days - 1.0) + 0.2 * draws.uniform("hour")
+    days = end_jd - begin_jd
+    gap = 3.0 * days * draws.exponential("first_gap") / np.maximum(count, 1)
+    night = np.floor(begin_jd + np.minimum(gap, days - 1.0)) + 0.5
+    first = night + 0.15 + 0.35 * draws.uniform("hour")
     return count, covered, np.where(count > 0, np.round(first, 7), np.inf)
 
 

@@ -21,14 +21,14 @@ KINDS = ("residual", "spike", "ghost")
 
 def kind_of(draws: Draws) -> Ints:
     """Which of :data:`KINDS` an artefact is."""
-    return draws.choice("artefact", (0.62, 0.25, 0.13))
+    return draws.choice("artefact", (0.70, 0.20, 0.10))
 
 
 class Artefact:
     """What the real-bogus classifiers are there to reject."""
 
     name = "bogus"
-    share = 0.2046
+    share = 0.2246
     ends = False
     moves = False
     real = False
@@ -44,7 +44,7 @@ class Artefact:
         kind = kind_of(draws)
         bright_r = draws.power_of_ten("star", 11.5, 16.8, 0.25)
         bright_g = bright_r + draws.gaussian("star_colour", 0.7, 0.3)
-        recurs = 0.25 * draws.uniform("recurs") ** 3
+        recurs = 0.35 * draws.uniform("recurs") ** 2
         alone = sources.mjd[:, 0] + np.where(draws.uniform("visit") < 0.5, 0.0, 1.0) * (
             sources.mjd[:, 1] - sources.mjd[:, 0]
         )

@@ -116,7 +116,7 @@ class Population(Protocol):
 
 def star(g: Floats, r: Floats, draws: Draws) -> Counterpart:
     """A star at the position of the source: the difference is its own variation."""
-    offset = 0.08 * np.hypot(draws.normal("offset_x"), draws.normal("offset_y"))
+    offset = 0.14 * np.hypot(draws.normal("offset_x"), draws.normal("offset_y"))
     stellarity = 1.0 - 0.02 * draws.exponential("stellarity")
     return Counterpart(g, r, offset, np.clip(stellarity, 0.0, 1.0), np.zeros_like(g))
 
@@ -160,14 +160,14 @@ def thin_disc(gal_lon: Floats, gal_lat: Floats, ecl_lat: Floats) -> Floats:
     """Young and common stars: a layer of a few degrees, denser towards the centre."""
     del ecl_lat
     towards_centre = 1.0 + 1.5 * np.maximum(np.cos(np.radians(gal_lon)), 0.0)
-    return np.asarray(towards_centre * np.exp(-np.abs(gal_lat) / 7.0) + 0.01)
+    return np.asarray(towards_centre * np.exp(-np.abs(gal_lat) / 10.0) + 0.03)
 
 
 def thick_disc(gal_lon: Floats, gal_lat: Floats, ecl_lat: Floats) -> Floats:
     """Old stars: a thicker layer and the halo."""
     del ecl_lat
     towards_centre = 1.0 + np.maximum(np.cos(np.radians(gal_lon)), 0.0)
-    return np.asarray(towards_centre * np.exp(-np.abs(gal_lat) / 18.0) + 0.15)
+    return np.asarray(towards_centre * np.exp(-np.abs(gal_lat) / 20.0) + 0.2)
 
 
 def ecliptic(gal_lon: Floats, gal_lat: Floats, ecl_lat: Floats) -> Floats:

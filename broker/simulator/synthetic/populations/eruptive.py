@@ -50,7 +50,8 @@ class Cataclysmic:
             faded = 0.03 * np.maximum(days, 0.0) + fade[:, None] * np.maximum(
                 days - plateau[:, None], 0.0
             )
-            return np.maximum(height[:, None] * rise - faded, 0.0) * (days > 0.0)
+            weaker = 1.0 - 0.25 * draws.uniform("outburst", number.astype(np.int64))
+            return np.maximum(height[:, None] * weaker * rise - faded, 0.0) * (days > 0.0)
 
         def difference(mjd: Floats, fid: Ints) -> Floats:
             brighter = brightening(mjd)

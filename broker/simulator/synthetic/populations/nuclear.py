@@ -60,7 +60,7 @@ class ActiveNucleus:
     """Quasars and Seyfert nuclei."""
 
     name = "agn"
-    share = 0.075
+    share = 0.085
     ends = False
     moves = False
     real = True
@@ -72,7 +72,7 @@ class ActiveNucleus:
         r = draws.power_of_ten("mag", 15.5, 20.6, 0.5) + 0.3 * sources.extinction_r
         z = np.where(r < 18.0, draws.between("z", 0.03, 0.6), draws.between("z", 0.1, 2.4))
         colour = np.where(z < 0.25, 0.45, 0.2) + 0.12 * draws.normal("colour")
-        sigma = 0.17 * np.exp(0.4 * draws.normal("sigma"))
+        sigma = 0.14 * np.exp(0.45 * draws.normal("sigma"))
         walk = random_walk(draws, sigma, 250.0 * np.exp(0.7 * draws.normal("tau")))
 
         def total(mjd: Floats, fid: Ints) -> Floats:
@@ -135,7 +135,7 @@ class YoungStar:
         draws = sources.draws
         r = draws.power_of_ten("mag", 14.0, 19.5, 0.25)
         colour = draws.gaussian("colour", 1.3, 0.25, 0.7, 2.2)
-        sigma = 0.22 * np.exp(0.5 * draws.normal("sigma"))
+        sigma = 0.17 * np.exp(0.5 * draws.normal("sigma"))
         walk = random_walk(draws, sigma, 12.0 * np.exp(0.8 * draws.normal("tau")))
 
         def total(mjd: Floats, fid: Ints) -> Floats:

@@ -32,16 +32,16 @@ _GENTLE = (
 )
 
 
-def _cosine(phase: Floats) -> Floats:
-    return 0.5 - 0.5 * np.cos(2.0 * np.pi * phase)
+def _cosine(cycles: Floats) -> Floats:
+    return 0.5 - 0.5 * np.cos(2.0 * np.pi * cycles)
 
 
 def _knots(knots: tuple[tuple[float, ...], tuple[float, ...]]) -> Callable[[Floats], Floats]:
-    return lambda phase: np.interp(phase, *knots)
+    return lambda cycles: np.interp(np.mod(cycles, 1.0), *knots)
 
 
-def _phase(draws: Draws, period: Floats, mjd: Floats) -> Floats:
-    return np.mod((mjd - 58000.0) / period[:, None] + draws.uniform("phase")[:, None], 1.0)
+def _cycles(draws: Draws, period: Floats, mjd: Floats) -> Floats:
+    return np.asarray((mjd - 58000.0) / period[:, None] + draws.uniform("phase")[:, None])
 
 
 def _periodic(
@@ -54,12 +54,12 @@ def _periodic(
     shape: Callable[[Floats], Floats],
     subclass: tuple[str, ...],
 ) -> Realised:
-    """A star whose brightness is a function of phase; ``r`` and ``colour`` at its brightest."""
+    """A star whose brightness depends on the cycles since an epoch; ``r`` at its brightest."""
 
     def total(mjd: Floats, fid: Ints) -> Floats:
         brightest = np.where(fid == 1, (r + colour)[:, None], r[:, None])
         depth = amplitude_r[:, None] * np.where(fid == 1, blue_factor, 1.0)
-        return flux_njy(brightest + depth * shape(_phase(sources.draws, period, mjd)))
+        return flux_njy(brightest + depth * shape(_cycles(sources.draws, period, mjd)))
 
     difference, counterpart = against_reference(total, sources)
     truth = Truth(subclass, period_days=period, amplitude_mag=amplitude_r)
@@ -90,10 +90,10 @@ class RrLyrae:
         amplitude = np.where(fundamental, wide, np.clip(0.6 * wide * 0.55, 0.12, 0.45))
         steep = _knots(_STEEP)
 
-        def shape(phase: Floats) -> Floats:
-            return np.where(fundamental[:, None], steep(phase), _cosine(phase))
+        def shape(cycles: Floats) -> Floats:
+            return np.where(fundamental[:, None], steep(cycles), _cosine(cycles))
 
-        r = draws.power_of_ten("mag", 13.8, 20.0, 0.14)
+        r = draws.power_of_ten("mag", 13.8, 20.8, 0.20)
         colour = draws.gaussian("colour", 0.20, 0.06) + 0.2 * sources.extinction_r
         names = tuple("RRab" if each else "RRc" for each in fundamental)
         return _periodic(sources, r, colour, period, amplitude, 1.35, shape, names)
@@ -113,8 +113,8 @@ class DeltaScuti:
         """Draw period and amplitude."""
         draws = sources.draws
         period = 0.045 + 0.14 * draws.uniform("period") ** 1.5
-        amplitude = 0.10 + draws.exponential("amplitude", 0.12)
-        r = draws.power_of_ten("mag", 13.5, 19.0, 0.22)
+        amplitude = 0.04 + draws.exponential("amplitude", 0.10)
+        r = draws.power_of_ten("mag", 13.5, 19.2, 0.25)
         colour = draws.gaussian("colour", 0.25, 0.1) + 0.3 * sources.extinction_r
         names = ("DSCT",) * len(r)
         return _periodic(
@@ -170,20 +170,21 @@ class EclipsingBinary:
                 10.0 ** draws.gaussian("ea", 0.25, 0.35, -0.4, 1.6),
             ],
         )
-        depth = draws.between("depth", 0.15, 0.75)
+        depth = np.minimum(0.05 + draws.exponential("depth", 0.15), 1.2)
         second = np.choose(
             kind,
             [draws.between("e2", 0.75, 1.0), draws.between("b2", 0.3, 0.8), draws.uniform("a2")],
         )
         width = draws.between("width", 0.015, 0.045)
 
-        def shape(phase: Floats) -> Floats:
+        def shape(cycles: Floats) -> Floats:
+            phase = np.mod(cycles, 1.0)
             # Ellipsoidal stars vary all the time, detached ones in their eclipses only.
             fades = np.where(phase < 0.25, 1.0, np.where(phase < 0.75, second[:, None], 1.0))
             close = fades * (0.5 + 0.5 * np.cos(4.0 * np.pi * phase)) ** 1.3
             return np.where(kind[:, None] == 2, _eclipses(phase, second, width), close)
 
-        r = draws.power_of_ten("mag", 13.5, 19.5, 0.2)
+        r = draws.power_of_ten("mag", 13.5, 19.8, 0.25)
         colour = draws.gaussian("colour", 0.6, 0.25, 0.0, 1.5) + 0.3 * sources.extinction_r
         names = tuple(("EW", "EB", "EA")[each] for each in kind)
         return _periodic(sources, r, colour, period, depth, 1.05, shape, names)
@@ -214,17 +215,17 @@ class LongPeriod:
             mira, draws.gaussian("mira", 290.0, 80.0, 110, 550), draws.between("sr", 35.0, 220.0)
         )
         amplitude = np.where(
-            mira, draws.between("mira_depth", 1.4, 3.6), 0.10 + draws.exponential("sr_depth", 0.22)
+            mira, draws.between("mira_depth", 1.4, 3.6), 0.04 + draws.exponential("sr_depth", 0.09)
         )
         other = draws.between("ratio", 0.35, 0.75) * period
         strength = np.where(mira, 0.08, draws.between("strength", 0.2, 0.8))
         offset = draws.uniform("other_phase")
 
-        def shape(phase: Floats) -> Floats:
-            cycles = phase * (period / other)[:, None] + offset[:, None]
-            return _cosine(phase) + strength[:, None] * (_cosine(np.mod(cycles, 1.0)) - 0.5)
+        def shape(cycles: Floats) -> Floats:
+            others = cycles * (period / other)[:, None] + offset[:, None]
+            return _cosine(cycles) + strength[:, None] * (_cosine(others) - 0.5)
 
-        r = draws.power_of_ten("mag", 12.8, 18.0, 0.2)
+        r = draws.power_of_ten("mag", 12.8, 18.5, 0.3)
         colour = draws.gaussian("colour", 1.7, 0.3, 1.0, 3.0) + 0.4 * sources.extinction_r
         names = tuple("Mira" if each else "SR" for each in mira)
         limited = np.minimum(amplitude, 4.0)

@@ -23,17 +23,17 @@ _PHASES = np.array(
 )
 # fmt: off
 _DIMMING = np.array([  # magnitudes below each band's maximum at the phases above
-    [.95, .45, .22, .08, .00, .05, .13, .25, .50, .73, 1.10, 1.75, 2.25, 2.60, 2.82, 2.95, 3.12,
-     3.27, 3.58, 3.88, 4.30, 5.30],
+    [.95, .45, .22, .08, .00, .05, .13, .25, .50, .73, 1.10, 1.70, 2.15, 2.48, 2.70, 2.84, 3.01,
+     3.16, 3.45, 3.74, 4.20, 5.20],
     [.95, .48, .27, .13, .02, .01, .04, .09, .21, .31, .50, .80, 1.10, 1.42, 1.72, 1.92, 2.20,
      2.45, 2.95, 3.45, 4.20, 5.80],
     [.95, .50, .28, .14, .03, .01, .05, .12, .28, .42, .58, .68, .74, .90, 1.15, 1.40, 1.80,
-     2.12, 2.75, 3.35, 4.20, 6.00],
+     2.15, 2.85, 3.55, 4.50, 6.30],
     [.95, .50, .28, .14, .05, .08, .15, .25, .45, .58, .68, .62, .52, .58, .80, 1.08, 1.55,
-     1.95, 2.70, 3.40, 4.40, 6.20],
+     2.00, 2.80, 3.60, 4.70, 6.50],
 ])
 # fmt: on
-_PEAK_AB = np.array([-19.36, -19.22, -18.99, -18.50])
+_PEAK_AB = np.array([-19.21, -19.17, -18.99, -18.50])
 _COLOUR_LAW = np.array([3.1, 2.1, 1.5, 0.9])
 _RISE_DAYS = 18.0
 _GRID = np.arange(-_RISE_DAYS, 200.5, 0.5)
@@ -68,7 +68,7 @@ class SupernovaIa:
         draws = sources.draws
         z = redshift(draws, 0.16)
         x1 = draws.gaussian("stretch", -0.2, 1.0, -3.0, 2.5)
-        colour = draws.gaussian("colour", -0.06, 0.06) + draws.exponential("dust", 0.06)
+        colour = draws.gaussian("colour", -0.07, 0.07) + draws.exponential("dust", 0.09)
         peak_mjd = sources.mjd[:, 0] + draws.between("phase", -110.0, 19.0) * (1.0 + z)
         grey = -0.14 * x1 + 0.10 * draws.normal("scatter") + distance_modulus(z)
         grey = grey - 2.5 * np.log10(1.0 + z)
