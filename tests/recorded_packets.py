@@ -1,0 +1,177 @@
+"""Recorded packets as Python records and as raw rows, for tests and benchmarks of science."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import astropy.units as u
+import cdshealpix
+import fastavro
+import numpy as np
+import pyarrow as pa
+from astropy.coordinates import Latitude, Longitude
+
+from broker.nights import night_of_mjd
+from broker.packets.files import iterate_packets
+from broker.packets.schemas import load_schema
+from broker.science.batch import SciencePass
+from broker.surveys import Survey, get_survey
+
+Packet = dict[str, Any]
+BATCH_TIME = dt.datetime(2026, 11, 1, 12, tzinfo=dt.UTC)
+_TYPES = {
+    "boolean": pa.bool_(),
+    "int": pa.int32(),
+    "long": pa.int64(),
+    "float": pa.float32(),
+    "double": pa.float64(),
+    "bytes": pa.binary(),
+    "string": pa.string(),
+}
+
+
+def ztf_packets(folder: Path) -> list[Packet]:
+    """All real ZTF packets, both sets, without their images."""
+    values = [
+        stored.value for name in ("ztf", "ztf_rebuilt") for stored in iterate_packets(folder / name)
+    ]
+    return [_without_images(_container(value)) for value in values]
+
+
+def elasticc_packets(archive: Path, schema: Path | None = None) -> list[Packet]:
+    """All packets of one ELAsTiCC night; containers, or bare with that schema."""
+    if schema is None:
+        return [_without_images(_container(p.value)) for p in iterate_packets(archive)]
+    parsed = load_schema(schema)
+    return [
+        _without_images(fastavro.schemaless_reader(io.BytesIO(p.value), parsed, None))
+        for p in iterate_packets(archive, parsed)
+    ]
+
+
+def raw_table(packets: Sequence[Packet], survey_name: str) -> pa.Table:
+    """Rows of the raw table as ingest writes them: ``night`` included, images left out."""
+    survey = get_survey(survey_name)
+    known = dict(_TYPES)
+    fields = [
+        pa.field(field["name"], _arrow_type(field["type"], known))
+        for field in load_schema(survey.schema_folder)["fields"]
+    ]
+    schema = pa.schema([field for field in fields if field.name not in survey.cutouts])
+    table = pa.Table.from_pylist(list(packets), schema=schema)
+    for name, column in _added(packets, survey).items():
+        table = table.append_column(name, column)
+    return table
+
+
+def columns_for(science: SciencePass, packets: Sequence[Packet]) -> dict[str, pa.Array]:
+    """The packet fields that a pass reads, as Spark hands them over."""
+    table = raw_table(packets, science.survey)
+    return {path: follow(table, path) for path in science.paths}
+
+
+def follow(table: pa.Table, path: str) -> pa.Array:
+    """A dotted path of a table, through lists."""
+    top, *steps = path.split(".")
+    array = table[top].combine_chunks()
+    for step in steps:
+        array = _step(array, step)
+    return array
+
+
+def _step(array: pa.Array, name: str) -> pa.Array:
+    if not pa.types.is_list(array.type):
+        return array.flatten()[array.type.get_field_index(name)]
+    rows = [None if row is None else [entry[name] for entry in row] for row in array.to_pylist()]
+    return pa.array(rows, pa.list_(array.type.value_type.field(name).type))
+
+
+def _added(packets: Sequence[Packet], survey: Survey) -> dict[str, pa.Array]:
+    key = {"ztf": _ztf_key, "elasticc": _elasticc_key}[survey.name]
+    keys = [key(packet) for packet in packets]
+    ids, objects, ra, dec, mjd = zip(*keys, strict=True)
+    cells = cdshealpix.lonlat_to_healpix(Longitude(list(ra), u.deg), Latitude(list(dec), u.deg), 29)
+    nights = [night_of_mjd(time, survey.night_offset_hours) for time in mjd]
+    return {
+        "alert_id": pa.array(ids, pa.int64()),
+        "object_id": pa.array(objects, pa.string()),
+        "healpix29": pa.array(np.asarray(cells).astype(np.int64)),
+        "ingest": _ingest(len(packets)),
+        "night": pa.array(nights, pa.int32()),
+    }
+
+
+def _ztf_key(packet: Packet) -> tuple[int, str, float, float, float]:
+    candidate = packet["candidate"]
+    mjd = candidate["jd"] - 2400000.5
+    return packet["candid"], packet["objectId"], candidate["ra"], candidate["dec"], mjd
+
+
+def _elasticc_key(packet: Packet) -> tuple[int, str, float, float, float]:
+    source = packet["diaSource"]
+    number = source["diaObjectId"] or packet["diaObject"]["diaObjectId"]
+    return source["diaSourceId"], str(number), source["ra"], source["decl"], source["midPointTai"]
+
+
+def _ingest(n: int) -> pa.StructArray:
+    instant = pa.timestamp("us", tz="UTC")
+    columns = {
+        "topic": pa.array(["alerts"] * n),
+        "partition": pa.array([0] * n, pa.int32()),
+        "offset": pa.array(range(n), pa.int64()),
+        "kafka_timestamp": pa.array([BATCH_TIME] * n, instant),
+        "schema_key": pa.array(["test"] * n),
+        "batch_time": pa.array([BATCH_TIME] * n, instant),
+        "unknown_fields": pa.nulls(n, pa.list_(pa.string())),
+        "packet": pa.nulls(n, pa.binary()),
+    }
+    return pa.StructArray.from_arrays(list(columns.values()), list(columns))
+
+
+def _container(value: bytes) -> Packet:
+    (packet,) = fastavro.reader(io.BytesIO(value))
+    return packet
+
+
+def _without_images(packet: Packet) -> Packet:
+    return {name: field for name, field in packet.items() if not name.startswith("cutout")}
+
+
+def _arrow_type(avro: Any, known: dict[str, pa.DataType]) -> pa.DataType:
+    """Arrow type of an Avro type; records are remembered in `known` under their names."""
+    if isinstance(avro, list):
+        (avro,) = (branch for branch in avro if branch != "null")
+    if isinstance(avro, str):
+        return known[avro]
+    if avro["type"] == "array":
+        return pa.list_(_arrow_type(avro["items"], known))
+    if avro["type"] != "record":
+        return known[avro["type"]]
+    fields = [pa.field(f["name"], _arrow_type(f["type"], known)) for f in avro["fields"]]
+    known[avro["name"]] = pa.struct(fields)
+    return known[avro["name"]]
+
+
+@dataclass(frozen=True)
+class Computed:
+    """Packets and their science columns, row by row."""
+
+    packets: list[Packet]
+    science: SciencePass
+
+    @cached_property
+    def columns(self) -> dict[str, Any]:
+        """Arrow columns that the pass reads."""
+        return columns_for(self.science, self.packets)
+
+    @cached_property
+    def rows(self) -> list[dict[str, Any]]:
+        """One dict per packet, without timings."""
+        rows = self.science.run(self.columns, len(self.packets)).to_pylist()
+        return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
