@@ -44,6 +44,11 @@ _PRIMITIVES = {
     "bytes": pa.binary(),
     "string": pa.string(),
 }
+_WHO_WHERE_WHEN = (
+    *("alert_id", "object_id", "survey"),
+    *("ra_deg", "dec_deg", "gal_lat_deg", "ecl_lat_deg", "healpix29"),
+    *("mjd", "mjd_tai_mid", "night"),
+)
 _BEFORE = (
     column("alert_id", pa.int64(), "", "unique per alert: ZTF candid, else diaSourceId"),
     column("object_id", pa.string(), "", "shared by all alerts of an object"),
@@ -63,7 +68,9 @@ _AFTER = (
 
 def science_schema(survey: Survey, science: SciencePass) -> pa.Schema:
     """All columns of a survey's science table, in order."""
-    return pa.schema([*_BEFORE, *science.fields, *_AFTER, *record_fields(survey)])
+    fields = {field.name: field for field in (*_BEFORE, *science.fields, *_AFTER)}
+    first = [fields.pop(name) for name in _WHO_WHERE_WHEN]
+    return pa.schema([*first, *fields.values(), *record_fields(survey)])
 
 
 def record_fields(survey: Survey) -> list[pa.Field]:
