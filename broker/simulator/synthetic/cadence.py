@@ -190,14 +190,17 @@ def _past(fields: sky.Fields, tonight: Visits, days_ago: Ints) -> Visits:
 
 
 def _time_of_day(fields: sky.Fields, start: Ints, ago: Ints, night: Ints, fid: Ints) -> Ints:
-    """Sidereal shift and a spread of an hour, within the night; no two fields share an instant."""
-    draws = exposures_of(SURVEY_STREAM, night, fid, fields.number[:, None])
+    """Sidereal shift and a spread of an hour, within the night; no two exposures share an instant.
+
+    Each field has a residue of its own, each band every second step.
+    """
+    draws = exposures_of(SURVEY_STREAM, night, np.zeros_like(fid), fields.number[:, None])
     spread = 4000.0 * (draws.uniform("time_of_day") - 0.5)
     ideal = start + np.minimum(ago, 31) * _SIDEREAL_SHIFT + spread
     folded = 15_000 + np.mod(ideal - 15_000, 34_000)
-    steps = (folded // _FIELD_RESIDUES).astype(np.int64)
+    steps = 2 * (folded // (2 * _FIELD_RESIDUES)).astype(np.int64) + (fid == R_BAND)
     residue = np.arange(len(fields.number))[:, None] % _FIELD_RESIDUES
-    return steps * _FIELD_RESIDUES + residue
+    return np.asarray(steps * _FIELD_RESIDUES + residue)
 
 
 def _happened(fields: sky.Fields, night: Ints, ago: Ints, fid: Ints) -> Bools:
