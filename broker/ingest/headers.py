@@ -7,12 +7,12 @@ import io
 import json
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
-
-import fastavro
 
 from broker.errors import InputError
-from broker.packets.schemas import canonical, parse_schema_text
+from broker.ingest.writers import inlined
+from broker.packets.container import header_schema, read_header
+from broker.packets.datum import describe
+from broker.packets.schemas import canonical
 from broker.storage import Storage
 
 SYNC_BYTES = 16
@@ -22,17 +22,6 @@ PREFIX_BYTES = 48
 LEARN_AT_ONCE = 16
 MOST_HEADERS = 128
 _FOLDER = "headers"
-_HEADER = fastavro.parse_schema(
-    {
-        "type": "record",
-        "name": "Header",
-        "fields": [
-            {"name": "magic", "type": {"type": "fixed", "name": "Magic", "size": 4}},
-            {"name": "meta", "type": {"type": "map", "values": "bytes"}},
-            {"name": "sync", "type": {"type": "fixed", "name": "Sync", "size": SYNC_BYTES}},
-        ],
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -66,16 +55,17 @@ def parse_header(value: bytes) -> Header:
     Raises
     ------
     InputError
-        ``header_unreadable``: the bytes are not a header, or its schema is not one.
+        ``truncated``, ``header_unreadable`` or ``container_form``: why it cannot be used.
     """
     stream = io.BytesIO(value)
     try:
-        meta: Any = fastavro.schemaless_reader(stream, _HEADER, None)["meta"]  # type: ignore[index, call-overload]
-        schema = _canonical(meta["avro.schema"])
-    except Exception as error:  # noqa: BLE001 - whatever fastavro makes of damaged bytes
+        meta = read_header(stream)["meta"]
+        schema = _usable_schema(meta.get("avro.schema", b""))
+    except InputError:
+        raise
+    except Exception as error:  # noqa: BLE001 - damaged bytes must not end the stream
         raise InputError(
-            f"the container's header cannot be read: {type(error).__name__}: {error}",
-            "header_unreadable",
+            f"the container's header cannot be used: {describe(error)}", "header_unreadable"
         ) from None
     length = stream.tell()
     return Header(
@@ -87,10 +77,12 @@ def parse_header(value: bytes) -> Header:
     )
 
 
-@lru_cache(maxsize=64)
-def _canonical(schema: bytes) -> str:
-    # Cached: a batch has thousands of messages and a schema or two of 25 kB.
-    return canonical(parse_schema_text(schema))
+@lru_cache(maxsize=128)
+def _usable_schema(text: bytes) -> str:
+    """Canonical form of a writer schema that can be aligned with a reader's."""
+    schema = header_schema({"avro.schema": text})
+    inlined(schema, "packet")
+    return canonical(schema)
 
 
 class KnownHeaders:

@@ -40,8 +40,7 @@ class Writer:
 
 def reader_schema(survey: Survey) -> Any:
     """Reader schema of a survey: its packet schema with every field nullable, default null."""
-    placed = _place(load_schema(survey.schema_folder), survey.name, {})
-    return _with_defaults(placed)
+    return _with_defaults(inlined(load_schema(survey.schema_folder), survey.name))
 
 
 def align(key: str, schema: Schema, reader: Any) -> Writer:
@@ -50,9 +49,9 @@ def align(key: str, schema: Schema, reader: Any) -> Writer:
     Raises
     ------
     ValueError
-        The schema is not a record.
+        The schema is not a record, or refers to itself.
     """
-    placed = _place(schema, reader["name"], {})
+    placed = inlined(schema, reader["name"])
     if not isinstance(placed, dict) or placed.get("type") != "record":
         raise ValueError(f"the packet's schema is a {type(placed).__name__}, not a record")
     unknown: list[str] = []
@@ -65,12 +64,22 @@ def writer_key(schema: Schema) -> str:
     return fingerprint(schema)
 
 
+def inlined(schema: Schema, name: str) -> Any:
+    """Schema without references, each named type called after its place in the record ``name``.
+
+    Raises
+    ------
+    ValueError
+        The schema refers to itself.
+    """
+    return _place(schema, name, {})
+
+
 def _place(schema: Any, place: str, named: dict[str, Any]) -> Any:
-    """Inline every reference; each named type gets the name of its place."""
     if isinstance(schema, list):
         return [_place(branch, place, named) for branch in schema]
     if isinstance(schema, str):
-        return _place(named[schema], place, named) if schema in named else schema
+        return _place_name(schema, place, named)
     kind = schema["type"]
     if kind == "record":
         return _place_record(schema, place, named)
@@ -83,12 +92,22 @@ def _place(schema: Any, place: str, named: dict[str, Any]) -> Any:
     return _place(kind, place, named) if isinstance(kind, (list, dict)) else _without_docs(schema)
 
 
+def _place_name(name: str, place: str, named: dict[str, Any]) -> Any:
+    if name not in named:
+        return name
+    if named[name] is None:
+        raise ValueError(f"the record {name} contains itself")
+    return _place(named[name], place, named)
+
+
 def _place_record(schema: Any, place: str, named: dict[str, Any]) -> Any:
-    named[schema["name"]] = schema
+    name = schema["name"]
+    named[name] = None  # until it ends
     fields = [
         {"name": field["name"], "type": _place(field["type"], f"{place}_{field['name']}", named)}
         for field in schema["fields"]
     ]
+    named[name] = schema
     return {"type": "record", "name": place, "fields": fields}
 
 
@@ -150,6 +169,10 @@ def _align_type(writer: Any, reader: Any, path: str, unknown: list[str]) -> Any:
     return writer
 
 
+def _may_be_null(kind: Any) -> bool:
+    return isinstance(kind, list) and "null" in kind
+
+
 def _kind(schema: Any) -> str:
     return str(schema["type"] if isinstance(schema, dict) else schema)
 
@@ -164,7 +187,8 @@ def _fits(writer: Any, reader: Any) -> bool:
 
 def _branch_fits(writer: Any, reader: Any) -> bool:
     if _kind(writer) == "array" and _kind(reader) == "array":
-        return _fits(writer["items"], reader["items"])
+        holds_nulls = _may_be_null(writer["items"]) and not _may_be_null(reader["items"])
+        return not holds_nulls and _fits(writer["items"], reader["items"])
     if _kind(writer) == "record" and _kind(reader) == "record":
         return True  # field by field
     if _kind(writer) in ("enum", "fixed", "map"):

@@ -83,8 +83,8 @@ def decode_container(value: bytes) -> tuple[dict[str, Any], Schema]:
             reason="truncated" if cut else "not_avro",
         )
     buffer = io.BytesIO(value)
-    header = _read_header(buffer)
-    schema = _header_schema(header["meta"])
+    header = read_header(buffer)
+    schema = header_schema(header["meta"])
     block = _read_single_block(buffer, header["sync"])
     datum = _decompress(block, header["meta"].get("avro.codec", b"null"))
     try:
@@ -94,7 +94,14 @@ def decode_container(value: bytes) -> tuple[dict[str, Any], Schema]:
         raise InputError(f"in a container: {error}", reason="decode_failed") from None
 
 
-def _read_header(buffer: io.BytesIO) -> dict[str, Any]:
+def read_header(buffer: io.BytesIO) -> dict[str, Any]:
+    """Read a container's ``meta`` and ``sync``, and stop at its first block.
+
+    Raises
+    ------
+    InputError
+        ``truncated`` or ``header_unreadable``.
+    """
     try:
         header = fastavro.schemaless_reader(buffer, _HEADER_SCHEMA, None)
     except EOFError:
@@ -109,7 +116,14 @@ def _read_header(buffer: io.BytesIO) -> dict[str, Any]:
     return cast(dict[str, Any], header)
 
 
-def _header_schema(meta: dict[str, bytes]) -> Schema:
+def header_schema(meta: dict[str, bytes]) -> Schema:
+    """Writer schema of a container.
+
+    Raises
+    ------
+    InputError
+        ``header_unreadable``, or ``container_form`` when it is not one record's.
+    """
     text = meta.get("avro.schema")
     if text is None:
         raise InputError("the container header has no avro.schema", reason="header_unreadable")
