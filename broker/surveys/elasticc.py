@@ -12,7 +12,8 @@ ELASTICC = Survey(
     # alertId is the same in every alert of the early sets, so it is never a key.
     alert_id="diaSource.diaSourceId",
     object_id="cast(coalesce(diaSource.diaObjectId, diaObject.diaObjectId) as string)",
-    ra_deg="diaSource.ra",
+    # Scattered about the object's own position, a few lie just below 0°.
+    ra_deg="if(diaSource.ra BETWEEN -1 AND 0, (diaSource.ra + 360) % 360, diaSource.ra)",
     dec_deg="diaSource.decl",
     mjd_utc="diaSource.midPointTai",
     night_offset_hours=12,
