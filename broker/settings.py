@@ -69,6 +69,11 @@ class Kafka(Section):
         """Options that every confluent-kafka client of the input cluster starts from."""
         return {"bootstrap.servers": self.servers}
 
+    def output_options(self) -> dict[str, str]:
+        """The same for the cluster that filtered alerts go to."""
+        servers = self.output_servers or self.servers
+        return self.client_options() | {"bootstrap.servers": servers}
+
 
 class Ingest(Section):
     """How packets come in."""
@@ -103,6 +108,21 @@ class Science(Section):
     reliability_threshold: float = Field(0.5, ge=0, le=1, description="real from this on (LSST)")
     flux_zero_point: float = Field(
         31.4, description="AB magnitude of flux 1 in the packets: 31.4 nJy, 27.5 FLUXCAL"
+    )
+
+
+class Distribute(Section):
+    """How filtered alerts go out."""
+
+    partitions: int = Field(4, ge=1, description="of output topics that are not there yet")
+    retention_hours: int = Field(
+        168, ge=1, description="how long such a topic keeps its alerts, as it is made"
+    )
+    delivery_timeout_seconds: float = Field(
+        120.0,
+        ge=5,
+        le=840,
+        description="a broker may stay away so long before distribute gives up",
     )
 
 
@@ -145,6 +165,7 @@ class Settings(Section):
     kafka: Kafka
     ingest: Ingest
     science: Science
+    distribute: Distribute = Field(default_factory=Distribute)
     embedded_kafka: EmbeddedKafka
     simulator: Simulator = Field(default_factory=Simulator)
 

@@ -87,6 +87,25 @@ class ScienceMapping:
 
 
 @dataclass(frozen=True)
+class Answer:
+    """What the survey wants back for each alert: a message in its own schema.
+
+    Parameters
+    ----------
+    schema_file
+        The message's schema.
+    fields
+        Field of the message → SQL over the science row and `raw_fields`.
+    raw_fields
+        Top-level fields of the packet that the message needs and the science row lacks.
+    """
+
+    schema_file: Path
+    fields: Mapping[str, str]
+    raw_fields: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Survey:
     """All that differs between surveys.
 
@@ -117,6 +136,10 @@ class Survey:
         Paths of a decoded packet's time and ids.
     science
         From the packet to the science table.
+    subscriber_fields
+        Top-level fields that clients of this survey's alerts look for → SQL over the science row.
+    answer
+        What the survey wants to hear about its alerts, if anything.
     """
 
     name: str
@@ -131,6 +154,8 @@ class Survey:
     cutouts: tuple[str, ...]
     packet: PacketPaths
     science: ScienceMapping = field(hash=False, compare=False)
+    subscriber_fields: Mapping[str, str] = field(hash=False, compare=False)
+    answer: Answer | None = field(default=None, hash=False, compare=False)
 
     @property
     def schema_folder(self) -> Path:

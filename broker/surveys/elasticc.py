@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from broker.surveys import elasticc_photometry
 from broker.surveys.base import PacketPaths, ScienceMapping, Survey
+from broker.surveys.elasticc_answer import BROKER_CLASSIFICATION
 from broker.surveys.elasticc_units import RECORD_UNITS
 
 ELASTICC = Survey(
@@ -27,6 +28,8 @@ ELASTICC = Survey(
         # The simulation has neither bogus detections nor a solar system.
         quantities={},
     ),
+    subscriber_fields={"diaSourceId": "alert_id"},
+    answer=BROKER_CLASSIFICATION,
     packet=PacketPaths(
         time="diaSource.midPointTai",
         alert_id="diaSource.diaSourceId",

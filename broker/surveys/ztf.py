@@ -35,6 +35,8 @@ ZTF = Survey(
             "prv_magpsf": "prv_candidates.magpsf",
         },
     ),
+    # fink-client's display and save need these; `cdsxmatch` waits for a cross-match.
+    subscriber_fields={"objectId": "object_id", "candid": "alert_id", "cdsxmatch": "'Unknown'"},
     packet=PacketPaths(
         time="candidate.jd",
         alert_id="candid",

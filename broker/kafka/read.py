@@ -1,0 +1,68 @@
+"""Read what a topic holds: whole, from its first message, committed transactions only."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, TopicPartition
+
+from broker.errors import FatalError
+from broker.kafka.trouble import Trouble
+
+_AT_ONCE = 500
+_OPTIONS = {
+    "enable.auto.commit": "false",
+    "enable.partition.eof": "true",
+    "isolation.level": "read_committed",
+    "queued.max.messages.kbytes": "16384",
+    "log_level": "0",
+}
+
+
+def read_committed(
+    options: Mapping[str, str], topic: str, partitions: int, patience_seconds: float
+) -> Iterator[Message]:
+    """Yield every message of a topic up to its end, which may move on meanwhile.
+
+    Parameters
+    ----------
+    options
+        Options of confluent-kafka; ``bootstrap.servers`` at least.
+    partitions
+        How many the topic has.
+    patience_seconds
+        Longest time without any progress.
+
+    Raises
+    ------
+    FatalError
+        The topic cannot be read to its end.
+    """
+    servers = options["bootstrap.servers"]
+    trouble = Trouble(servers)
+    # The group is never joined; librdkafka wants a name.
+    group = {"group.id": f"nightjar-{uuid.uuid4()}", "error_cb": trouble}
+    with closing(Consumer({**options, **_OPTIONS, **group})) as consumer:
+        starts = [TopicPartition(topic, p, OFFSET_BEGINNING) for p in range(partitions)]
+        consumer.assign(starts)
+        unread = set(range(partitions))
+        deadline = time.monotonic() + patience_seconds
+        while unread:
+            for message in consumer.consume(_AT_ONCE, timeout=0.2):
+                deadline = time.monotonic() + patience_seconds
+                error = message.error()
+                if error is None:
+                    yield message
+                elif error.code() == KafkaError._PARTITION_EOF:
+                    unread.discard(message.partition() or 0)
+                else:
+                    trouble.check(error)
+            trouble.check()
+            if time.monotonic() > deadline:
+                raise FatalError(
+                    f"topic {topic} of Kafka at {servers} cannot be read to its end: "
+                    f"{trouble.reason}; try again when the broker is well"
+                )
