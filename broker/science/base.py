@@ -19,7 +19,6 @@ the other alerts of the batch, on the clock or on chance.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, final
 
@@ -64,11 +63,6 @@ class Alerts(ArrowColumns):
         """Alerts ``start:stop`` alone."""
         arrays = slice_arrays(self.arrays, start, stop)
         return Alerts(arrays, stop - start, self.lightcurves.slice(start, stop), self.absent)
-
-    def only(self, names: Sequence[str]) -> Alerts:
-        """The same alerts with no other columns than these."""
-        arrays = {name: self.arrays[name] for name in names if name != "lightcurve"}
-        return Alerts(arrays, self.n_rows, self.lightcurves, self.absent)
 
 
 class Module(ABC):

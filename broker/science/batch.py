@@ -61,7 +61,7 @@ class SciencePass:
         self.modules = build_modules(survey, settings)
         running = {module.name for module in self.modules}
         self.off = tuple(m for m in built_in_modules(survey, settings) if m.name not in running)
-        self._made = {c for m in (*self.modules, *self.off) for c in output_columns(m)}
+        self._columns = {field.name: field.type for field in self.fields}
         self._paths_of = {m.name: self._packet_paths(m) for m in self.modules}
 
     @property
@@ -122,6 +122,8 @@ class SciencePass:
             )
             curves = build_lightcurves(photometry)
             columns = common_columns(photometry, curves)
+        for module in self.off:
+            columns |= _output_columns(module, pa.nulls(n_rows, module.output))
         seconds = {LIGHTCURVE: time.perf_counter() - start}
         errors: list[list[dict[str, str]]] = [[] for _ in range(n_rows)]
         for module in self.modules:
@@ -132,8 +134,6 @@ class SciencePass:
             for position, error in failed.items():
                 errors[position].append({"module": module.name, "error": error})
             seconds[module.name] = time.perf_counter() - start
-        for module in self.off:
-            columns |= _output_columns(module, pa.nulls(n_rows, module.output))
         columns["errors"] = pa.array(errors, ERRORS)
         return Computed(columns, Alerts(columns, n_rows, curves, frozenset()), seconds)
 
@@ -158,23 +158,22 @@ class SciencePass:
             if name in paths:
                 arrays[name] = packets[paths[name]]
             elif self._is_column(name):
-                arrays[name] = _follow(columns, name, n_rows)
+                arrays[name] = _follow(columns, name)
             else:
                 absent.add(name)
                 arrays[name] = pa.nulls(n_rows, pa.float64())
         return Alerts(arrays, n_rows, curves, frozenset(absent))
 
     def _is_column(self, name: str) -> bool:
-        top = name.partition(".")[0]
-        return top in self._made or top in {field.name for field in COMMON}
+        return name.partition(".")[0] in self._columns
 
     def _packet_paths(self, module: Module) -> dict[str, str]:
         """Inputs of a module that come from the packet → path."""
         paths = {}
         for name in module.inputs:
             if self._is_column(name):
-                continue
-            if name in self.mapping.quantities:
+                self._check_column(module, name)
+            elif name in self.mapping.quantities:
                 paths[name] = self.mapping.quantities[name]
             elif "." in name:
                 paths[name] = name
@@ -185,6 +184,18 @@ class SciencePass:
                     f"quantities {', '.join(QUANTITIES)}"
                 )
         return paths
+
+    def _check_column(self, module: Module, name: str) -> None:
+        top, *steps = name.split(".")
+        if top == LIGHTCURVE and not steps:
+            return
+        kind = self._columns[top]
+        for step in steps:
+            if not pa.types.is_struct(kind) or kind.get_field_index(step) < 0:
+                raise SettingsError(
+                    f"science.modules: {module.name} reads {name}, but {top} is {kind}"
+                )
+            kind = kind.field(step).type
 
     def _on_first_row(self, seconds: dict[str, float], n_rows: int) -> pa.StructArray:
         kind = self.output.field("seconds").type
@@ -206,8 +217,6 @@ def _output_columns(module: Module, values: pa.StructArray) -> dict[str, pa.Arra
     return dict(zip(output_columns(module), values.flatten(), strict=True))
 
 
-def _follow(columns: Mapping[str, pa.Array], name: str, n_rows: int) -> pa.Array:
+def _follow(columns: Mapping[str, pa.Array], name: str) -> pa.Array:
     top, *steps = name.split(".")
-    if top not in columns:
-        return pa.nulls(n_rows, pa.float64())
     return pc.struct_field(columns[top], steps) if steps else columns[top]

@@ -14,6 +14,7 @@ BUILT_IN = {
     "real_bogus": "broker.science.real_bogus:RealBogus",
     "solar_system": "broker.science.solar_system:SolarSystem",
     "slope": "broker.science.slope:Slope",
+    "classifier": "broker.science.classifier:Classifier",
 }
 """Modules whose columns are always in the table: null, version ``off``, when they don't run."""
 OFF = "off"

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import pyarrow as pa
 
-from broker.errors import PublishError
+from broker.errors import PublishError, SettingsError
 from broker.packets.schemas import load_schema
 from broker.science.arrow import column
 from broker.science.batch import ERRORS, SciencePass
+from broker.science.common import COMMON
 from broker.surveys import Survey
 
 _INSTANT = pa.timestamp("us", tz="UTC")
@@ -67,7 +68,20 @@ _AFTER = (
 
 
 def science_schema(survey: Survey, science: SciencePass) -> pa.Schema:
-    """All columns of a survey's science table, in order."""
+    """All columns of a survey's science table, in order.
+
+    Raises
+    ------
+    SettingsError
+        A plug-in takes the name of a column that is there already.
+    """
+    taken = {field.name for field in (*_BEFORE, *COMMON, *_AFTER)} | set(survey.science.records)
+    for module in science.modules:
+        if module.name in taken:
+            raise SettingsError(
+                f"science.modules: {module.name!r} is a column of the science table; give the "
+                "module another name"
+            )
     fields = {field.name: field for field in (*_BEFORE, *science.fields, *_AFTER)}
     first = [fields.pop(name) for name in _WHO_WHERE_WHEN]
     return pa.schema([*first, *fields.values(), *record_fields(survey)])
@@ -75,9 +89,14 @@ def science_schema(survey: Survey, science: SciencePass) -> pa.Schema:
 
 def record_fields(survey: Survey) -> list[pa.Field]:
     """The survey's own records, as the reader schema has them, with their units."""
+    return packet_fields(survey, survey.science.records)
+
+
+def packet_fields(survey: Survey, names: Iterable[str]) -> list[pa.Field]:
+    """Top-level fields of the survey's packets, as the reader schema has them."""
     units = survey.science.record_units
     by_name = {field["name"]: field for field in load_schema(survey.schema_folder)["fields"]}
-    return [_record_field(by_name[name], name, units) for name in survey.science.records]
+    return [_record_field(by_name[name], name, units) for name in names]
 
 
 def differences(found: pa.Schema, declared: pa.Schema) -> list[str]:

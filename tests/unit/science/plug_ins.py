@@ -68,10 +68,23 @@ class Lost(Faint):
     inputs: ClassVar[tuple[str, ...]] = ("redshift",)
 
 
+class Misspelt(Faint):
+    """Reads a field that another module's column does not have."""
+
+    name: ClassVar[str] = "misspelt"
+    inputs: ClassVar[tuple[str, ...]] = ("real_bogus.real",)
+
+
 class Impostor(Faint):
     """Takes the name of a module that ships with Nightjar."""
 
     name: ClassVar[str] = "slope"
+
+
+class Usurper(Faint):
+    """Takes the name of a column of the table."""
+
+    name: ClassVar[str] = "night"
 
 
 class NotAModule:

@@ -67,13 +67,17 @@ def test_a_module_that_breaks_its_declaration_gives_nulls_and_says_so(ztf: Compu
 @pytest.mark.parametrize(
     ("modules", "message"),
     [
-        (["slopes"], "unknown module 'slopes'; known: real_bogus, solar_system, slope"),
+        (["slopes"], "unknown module 'slopes'; known: real_bogus, solar_system, slope, classifier"),
         (["slope", "slope"], "'slope' runs twice"),
         (["no.such.package:Module"], "cannot load no.such.package:Module: No module named"),
         ([f"{PLUG_INS}:Nothing"], "has no attribute 'Nothing'"),
         ([f"{PLUG_INS}:NotAModule"], "is not a broker.science.base.Module"),
         ([f"{PLUG_INS}:Impostor"], "calls itself 'slope', which ships with Nightjar"),
         ([f"{PLUG_INS}:Lost"], "lost reads 'redshift', which is neither a column"),
+        (
+            [f"{PLUG_INS}:Misspelt"],
+            "misspelt reads real_bogus.real, but real_bogus is struct<score",
+        ),
         (
             [f"{PLUG_INS}:Faint", "real_bogus"],
             "faint reads real_bogus.is_real of real_bogus, so real_bogus must come before faint",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pytest
 
-from broker.errors import PublishError
+from broker.errors import PublishError, SettingsError
 from broker.packets.schemas import load_schema
 from broker.science.batch import SciencePass
 from broker.science.table import check_schema, differences, science_schema
@@ -81,6 +81,7 @@ def test_columns_come_in_the_contract_s_order() -> None:
         "rise",
         "fade",
         "slopes",
+        "classifier",
         "faint",
         "provenance",
         "ingest",
@@ -88,7 +89,12 @@ def test_columns_come_in_the_contract_s_order() -> None:
         "science_at",
         "candidate",
     ]
-    assert [name for name in names if name != "classifier"] == wanted
+    assert names == wanted
+
+
+def test_a_plug_in_cannot_take_a_column_s_name() -> None:
+    with pytest.raises(SettingsError, match="'night' is a column of the science table"):
+        declared("ztf", "tests.unit.science.plug_ins:Usurper")
 
 
 def test_a_table_as_declared_passes() -> None:
