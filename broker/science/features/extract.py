@@ -28,7 +28,7 @@ class Extractor:
 
     def __init__(self, bands: tuple[str, ...], templates: Templates) -> None:
         self.bands = bands
-        self._templates = templates
+        self.templates = templates
         self._shapes = ParametricShapes(templates.grid.colour)
         self.features: tuple[Feature, ...] = (
             *brightness.declare(bands),
@@ -59,5 +59,5 @@ class Extractor:
                 *trends.compute(curves),
                 *colours.compute(curves),
                 *self._shapes.compute(curves),
-                *self._templates.compute(curves),
+                *self.templates.compute(curves),
             ]

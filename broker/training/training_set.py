@@ -1,0 +1,43 @@
+"""What a survey's training set has to say to the trainer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from broker.surveys.arrow_columns import Ints
+from broker.training.curves import Curves
+from broker.training.template_fit import Start
+from broker.units import Floats
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Light curves to learn from, and those that tell how well that went.
+
+    Attributes
+    ----------
+    survey
+        ``ztf`` or ``elasticc``: bands and classes of the model.
+    curves, weight
+        Light curves for the trees, cut at many ages, and their weights.
+    template_curves
+        One whole light curve per object, for the templates.
+    start_templates
+        Positions in `template_curves` → where their fit starts.
+    trials
+        Name → light curves that are scored in the fold of their object.
+    calibration
+        Light curves and weights for the calibration, at the mix that probabilities are for.
+    cross_checks
+        Name → light curves of objects that are in no training set.
+    """
+
+    survey: str
+    curves: Curves
+    weight: Floats
+    template_curves: Curves
+    start_templates: Callable[[Ints], Start]
+    trials: Mapping[str, Curves]
+    calibration: tuple[Curves, Floats]
+    cross_checks: Mapping[str, Curves]
