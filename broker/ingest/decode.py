@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import reduce
 from typing import Any
 
 import cdshealpix
@@ -16,6 +17,7 @@ from pyspark.sql.avro.functions import from_avro
 from pyspark.sql.pandas.functions import arrow_udf
 from pyspark.sql.types import LongType
 
+from broker.ingest.refusals import Refusal, first_refusal
 from broker.ingest.writers import Writer
 from broker.nights import MJD_OF_UNIX_EPOCH
 from broker.surveys import Survey
@@ -46,14 +48,14 @@ def decode(framed: DataFrame, writers: Sequence[Writer], reader: Any) -> DataFra
         if writer.unknown_fields:
             names = F.array(*map(F.lit, writer.unknown_fields))
             unknown = F.when(is_this, names).otherwise(unknown)
-    return framed.withColumn("record", record).withColumn("unknown_fields", unknown)
+    decoded = framed.withColumns({"record": record, "unknown_fields": unknown})
+    return decoded.drop("payload")
 
 
 def identify(decoded: DataFrame, survey: Survey) -> DataFrame:
     """Add what every survey's alert has, null where the packet does not tell.
 
-    ``alert_id, object_id, ra_deg, dec_deg, mjd_utc`` by the survey's expressions, ``night`` by its
-    night rule.
+    ``alert_id, object_id, ra_deg, dec_deg, mjd_utc``, by the survey's expressions.
     """
     columns = {
         "alert_id": F.expr(f"cast({survey.alert_id} as bigint)"),
@@ -64,16 +66,16 @@ def identify(decoded: DataFrame, survey: Survey) -> DataFrame:
     }
     # The expressions name fields of the packet: bring them to the top level.
     opened = decoded.select(*decoded.columns, "record.*")
-    identified = opened.select(
+    return opened.select(
         *decoded.columns, *(column.alias(name) for name, column in columns.items())
     )
-    return identified.withColumn("night", night_column(F.col("mjd_utc"), survey.night_offset_hours))
 
 
 def night_column(mjd: Column, offset_hours: float) -> Column:
     """Night (int YYYYMMDD) of an MJD column; null when it is no date of this era."""
-    days = F.floor(mjd - offset_hours / 24.0) - int(MJD_OF_UNIX_EPOCH)
-    date = F.date_from_unix_date(F.when(days.between(-100_000, 100_000), days).cast("int"))
+    # Numbers far beyond any date would overflow, and Spark stops at an overflow.
+    days = F.floor(F.when(mjd.between(-50_000, 150_000), mjd) - offset_hours / 24.0)
+    date = F.date_from_unix_date((days - int(MJD_OF_UNIX_EPOCH)).cast("int"))
     return F.date_format(date, "yyyyMMdd").cast("int")
 
 
@@ -83,7 +85,8 @@ def check(
     """Name, in ``reason`` and ``detail``, the first thing that makes no sense in a decoded row.
 
     The bytes of a packet decoded with a wrong schema are mostly valid numbers, so this is what
-    tells a packet from nonsense.
+    tells a packet from nonsense. Adds ``night`` too, by the survey's rule, and leaves of ``value``
+    its length, ``packet_bytes``, and ``packet``, where a table has to keep the bytes.
     """
     mjd = F.col("mjd_utc")
     if mjd_range is None:
@@ -94,27 +97,41 @@ def check(
         in_time = mjd.between(*map(F.lit, mjd_range))
         limits = f"between MJD {mjd_range[0]} and {mjd_range[1]}"
     on_sky = F.col("dec_deg").between(-90, 90) & (F.col("ra_deg") >= 0) & (F.col("ra_deg") < 360)
-    nothing = F.coalesce("alert_id", "object_id", "ra_deg", "dec_deg", "mjd_utc").isNull()
-    faults = [
-        (nothing, "decode_failed", F.lit("the bytes do not fit the writer schema ")),
-        (F.col("alert_id").isNull(), "id_missing", F.lit(f"{survey.alert_id} is null ")),
-        (F.col("object_id").isNull(), "id_missing", F.lit(f"{survey.object_id} is null ")),
-        (
-            ~F.coalesce(on_sky, F.lit(False)),
-            "position_invalid",
-            F.concat_ws(" ", F.lit("not a position: ra, dec ="), "ra_deg", "dec_deg"),
-        ),
-        (
-            ~F.coalesce(in_time, F.lit(False)),
-            "time_invalid",
-            F.concat_ws(" ", F.lit("MJD"), "mjd_utc", F.lit(f"is not {limits}")),
-        ),
-    ]
-    reason, detail = F.col("reason"), F.col("detail")
-    for holds, code, text in faults:
-        detail = F.when(reason.isNull() & holds, text).otherwise(detail)
-        reason = F.when(reason.isNull() & holds, F.lit(code)).otherwise(reason)
-    return identified.withColumns({"reason": reason, "detail": detail})
+    identity = ("alert_id", "object_id", "ra_deg", "dec_deg", "mjd_utc")
+    nothing = reduce(Column.__and__, (F.col(name).isNull() for name in identity))
+    reason, detail = first_refusal(
+        [
+            Refusal(F.col("reason").isNotNull(), "", F.col("detail")),
+            Refusal(nothing, "decode_failed", F.lit("the bytes do not fit the writer schema")),
+            Refusal(F.col("alert_id").isNull(), "id_missing", F.lit(f"{survey.alert_id} is null")),
+            Refusal(
+                F.col("object_id").isNull(), "id_missing", F.lit(f"{survey.object_id} is null")
+            ),
+            Refusal(
+                ~F.coalesce(on_sky, F.lit(False)),
+                "position_invalid",
+                F.concat_ws(" ", F.lit("not a position: ra, dec ="), "ra_deg", "dec_deg"),
+            ),
+            Refusal(
+                ~F.coalesce(in_time, F.lit(False)),
+                "time_invalid",
+                F.concat_ws(" ", F.lit("MJD"), "mjd_utc", F.lit(f"is not {limits}")),
+            ),
+        ]
+    )
+    reason = F.coalesce("reason", reason)
+    # Most rows need their bytes no longer, and 75 kB are much to carry along.
+    packet = F.when(reason.isNotNull() | F.col("unknown_fields").isNotNull(), F.col("value"))
+    checked = identified.withColumns(
+        {
+            "reason": reason,
+            "detail": detail,
+            "packet": packet,
+            "packet_bytes": F.length("value"),
+            "night": night_column(mjd, survey.night_offset_hours),
+        }
+    )
+    return checked.drop("value")
 
 
 @arrow_udf(returnType=LongType())  # type: ignore[call-overload, untyped-decorator]

@@ -63,8 +63,8 @@ class PacketDecoder:
         -------
         DataFrame
             With ``record``, ``alert_id``, ``object_id``, ``ra_deg``, ``dec_deg``, ``mjd_utc``,
-            ``night``, ``schema_key``, ``unknown_fields``, and ``reason`` and ``detail``, which are
-            null for rows of the raw table.
+            ``night``, ``schema_key``, ``unknown_fields``, ``packet``, ``packet_bytes``, and
+            ``reason`` and ``detail``, which are null for rows of the raw table.
         """
         decoded = decode(self._frame(packets), self._writers(), self._reader)
         return check(identify(decoded, self.survey), self.survey, self._ingest.mjd_range)

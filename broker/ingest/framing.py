@@ -9,6 +9,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
 from broker.ingest.headers import PREFIX_BYTES, SYNC_BYTES, Header
+from broker.ingest.refusals import Refusal, first_refusal
 
 UNKNOWN_HEADER = "header_unknown"
 _MAGIC = bytes([0x4F, 0x62, 0x6A, 0x01])
@@ -18,34 +19,28 @@ _VARINT_BYTES = 5
 
 def frame_bare(packets: DataFrame, schema_key: str) -> DataFrame:
     """Add ``schema_key, payload, reason, detail`` to messages that are an Avro datum alone."""
-    empty = F.coalesce(F.length("value"), F.lit(0)) == 0
-    return _framed(
-        packets,
-        key=F.lit(schema_key),
-        payload=F.col("value"),
-        faults=[(empty, "empty", F.lit("the message has no bytes"))],
-    )
+    return _framed(packets, F.lit(schema_key), F.col("value"), [_empty()])
 
 
 def frame_confluent(packets: DataFrame, schema_ids: Sequence[int]) -> DataFrame:
     """Add ``schema_key, payload, reason, detail`` to messages of the Confluent wire format."""
     value = F.col("value")
     schema_id = F.conv(F.hex(F.substring(value, 2, 4)), 16, 10).cast("long")
-    faults = [
-        (F.coalesce(F.length(value), F.lit(0)) == 0, "empty", F.lit("the message has no bytes")),
-        (
+    refusals = [
+        _empty(),
+        Refusal(
             (F.length(value) < 5) | (F.substring(value, 1, 1) != F.lit(b"\x00")),
             "not_confluent",
             F.lit("the message does not start with 0x00 and a 4-byte schema id"),
         ),
-        (
+        Refusal(
             ~schema_id.isin(list(schema_ids)),
             "schema_unknown",
             F.concat(F.lit("no schema with id "), schema_id.cast("string")),
         ),
     ]
     payload = F.expr("substring(value, 6)")
-    return _framed(packets, schema_id.cast("string"), payload, faults)
+    return _framed(packets, schema_id.cast("string"), payload, refusals)
 
 
 def frame_container(
@@ -80,7 +75,7 @@ def frame_container(
     start = F.col("_length") + F.lit(2) + F.col("_size_bytes")
     payload = F.substring(value, start, F.col("_size").cast("int"))
     key = _by_header(headers, [F.lit(keys[h.digest]) for h in headers], "string")
-    framed = _framed(located, key, payload, _container_faults(headers))
+    framed = _framed(located, key, payload, _container_refusals(headers))
     return framed.drop("_header", "_length", "_sizes", "_size_bytes", "_size")
 
 
@@ -90,12 +85,13 @@ def without_known_header(packets: DataFrame, headers: Sequence[Header]) -> DataF
     return packets.where(is_container & _first_match(F.col("value"), headers).isNull())
 
 
-def _container_faults(headers: Sequence[Header]) -> list[tuple[Column, str, Column]]:
+def _container_refusals(headers: Sequence[Header]) -> list[Refusal]:
     value = F.col("value")
     compressed = [i for i, header in enumerate(headers) if header.codec != "null"]
     count = F.substring(value, F.col("_length") + F.lit(1), F.lit(1))
     expected = F.col("_length") + 1 + F.col("_size_bytes") + F.col("_size") + SYNC_BYTES
     marker = F.substring(value, F.col("_length") - F.lit(SYNC_BYTES - 1), F.lit(SYNC_BYTES))
+    ends = F.substring(value, -SYNC_BYTES, SYNC_BYTES) == marker
     odd_form = F.lit("more than one block or record, or a damaged block; ")
     lengths = F.concat(
         F.lit("the container should have "),
@@ -104,24 +100,26 @@ def _container_faults(headers: Sequence[Header]) -> list[tuple[Column, str, Colu
         F.length(value).cast("string"),
     )
     return [
-        (F.coalesce(F.length(value), F.lit(0)) == 0, "empty", F.lit("the message has no bytes")),
-        (
+        _empty(),
+        Refusal(
             F.substring(value, 1, 4) != F.lit(_MAGIC),
             "not_avro",
             F.lit("the message does not start with the magic bytes of an Avro container"),
         ),
-        (F.col("_header").isNull(), UNKNOWN_HEADER, F.lit("header not met before")),
-        (
+        Refusal(F.col("_header").isNull(), UNKNOWN_HEADER, F.lit("header not met before")),
+        Refusal(
             F.col("_header").isin(compressed) if compressed else F.lit(False),
             "container_form",
             F.lit("the container is compressed; only codec null is accepted on the stream"),
         ),
-        (F.col("_size").isNull() | (expected > F.length(value)), "truncated", lengths),
-        (
-            (count != F.lit(b"\x02"))
-            | (expected < F.length(value))
-            | (F.col("_size") < 0)
-            | (F.substring(value, -SYNC_BYTES, SYNC_BYTES) != marker),
+        Refusal(
+            ends & (expected > F.length(value)),
+            "decode_failed",
+            F.concat(F.lit("bytes were lost within the packet: "), lengths),
+        ),
+        Refusal(F.col("_size").isNull() | (expected > F.length(value)), "truncated", lengths),
+        Refusal(
+            (count != F.lit(b"\x02")) | (expected < F.length(value)) | (F.col("_size") < 0) | ~ends,
             "container_form",
             F.concat(odd_form, lengths),
         ),
@@ -172,16 +170,16 @@ def _varint(sizes: Column) -> Column:
     return F.when(total.bitwiseAND(F.lit(1)) == 1, -decoded - 1).otherwise(decoded)
 
 
-def _framed(
-    packets: DataFrame, key: Column, payload: Column, faults: list[tuple[Column, str, Column]]
-) -> DataFrame:
-    """Name the first fault that holds; payload and key are null where there is one."""
-    reason, detail = F.lit(None).cast("string"), F.lit(None).cast("string")
-    for holds, code, text in reversed(faults):
-        reason = F.when(holds, F.lit(code)).otherwise(reason)
-        detail = F.when(holds, text).otherwise(detail)
-    flagged = packets.withColumn("reason", reason).withColumn("detail", detail)
+def _empty() -> Refusal:
+    no_bytes = F.coalesce(F.length("value"), F.lit(0)) == 0
+    return Refusal(no_bytes, "empty", F.lit("the message has no bytes"))
+
+
+def _framed(packets: DataFrame, key: Column, payload: Column, refusals: list[Refusal]) -> DataFrame:
+    """Name the first refusal that holds; payload and key are null where there is one."""
+    reason, detail = first_refusal(refusals)
+    flagged = packets.withColumns({"reason": reason, "detail": detail})
     sound = F.col("reason").isNull()
-    return flagged.withColumn("schema_key", F.when(sound, key)).withColumn(
-        "payload", F.when(sound, payload)
+    return flagged.withColumns(
+        {"schema_key": F.when(sound, key), "payload": F.when(sound, payload)}
     )

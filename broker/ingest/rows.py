@@ -33,7 +33,7 @@ def raw_rows(checked: DataFrame) -> DataFrame:
         "schema_key",
         "batch_time",
         "unknown_fields",
-        F.when(F.col("unknown_fields").isNotNull(), F.col("value")).alias("packet"),
+        "packet",
     )
     return checked.where(F.col("reason").isNull()).select(
         "record.*",
@@ -55,7 +55,7 @@ def quarantine_rows(checked: DataFrame, survey: str, stage: str) -> DataFrame:
         alert_id, night``; the night is the UTC date of arrival.
     """
     refused = checked.where(F.col("reason").isNotNull())
-    header = F.when(F.col("reason") == UNKNOWN_HEADER, F.col("value"))
+    header = F.when(F.col("reason") == UNKNOWN_HEADER, F.col("packet"))
     diagnosed = refused.withColumn("_header", diagnose_header(header))
     return diagnosed.select(
         F.lit(survey).alias("survey"),
@@ -66,7 +66,7 @@ def quarantine_rows(checked: DataFrame, survey: str, stage: str) -> DataFrame:
         "partition",
         "offset",
         "kafka_timestamp",
-        "value",
+        F.col("packet").alias("value"),
         "alert_id",
         F.date_format("kafka_timestamp", "yyyyMMdd").cast("int").alias("night"),
     )

@@ -128,6 +128,6 @@ def _observed(checked: DataFrame) -> tuple[DataFrame, Observation]:
         F.count(F.lit(1)).alias("read"),
         F.count_if(F.col("reason").isNull()).alias("written"),
         F.count_if(F.col("reason") == UNKNOWN_HEADER).alias("unknown"),
-        F.sum(F.length("value")).alias("bytes_read"),
+        F.sum("packet_bytes").alias("bytes_read"),
     )
     return counted, seen

@@ -1,0 +1,215 @@
+"""distribute: alerts that match a filter go out, one Kafka transaction per science batch."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.types import StructType
+
+from broker.filters import MATCHES, FilterSet
+from broker.ingest.offsets import batch_time
+from broker.kafka.topics import Topics
+from broker.pipeline.follow import finished_batches, follow_ledger
+from broker.pipeline.routes import Routes
+from broker.pipeline.runner import Stream
+from broker.science.batch import SciencePass
+from broker.science.spark_types import to_spark_schema
+from broker.science.table import science_schema
+from broker.settings import Settings
+from broker.sinks.kafka import Send, Transactions
+from broker.sinks.ledger import FilterCount, LedgerRow
+from broker.sinks.publish import AREAS, Publisher
+from broker.sinks.published import (
+    NAME,
+    STAGE,
+    TOPIC_CONFIG,
+    Published,
+    batch_message,
+    filter_messages,
+    read_published,
+    topic_of,
+)
+from broker.storage import Storage
+from broker.surveys import get_survey
+
+log = logging.getLogger(__name__)
+
+UPSTREAM = "science"
+CHECKPOINT = "checkpoints/distribute"
+
+
+@dataclass
+class Distribute:
+    """The stage ``distribute``; make it inside a `StageLock`.
+
+    Parameters
+    ----------
+    spark
+        The session.
+    settings
+        Settings of one survey.
+    check_stop
+        Raises when the process was told to stop; called between batches.
+    skip_bad_filters
+        Run without the filters that cannot be used, instead of refusing to start.
+    """
+
+    spark: SparkSession
+    settings: Settings
+    check_stop: Callable[[], None]
+    skip_bad_filters: bool = False
+
+    def __post_init__(self) -> None:
+        self._storage = Storage(self.settings.survey_root)
+        self._publisher = Publisher(self._storage, STAGE)
+        self._options = self.settings.kafka.output_options()
+        self._patience = self.settings.distribute.delivery_timeout_seconds
+        self._marker = topic_of(self.settings.kafka.output_prefix, self.settings.survey, NAME)
+
+    def stream(self) -> Stream:
+        """Recover what an earlier process left, and describe the query.
+
+        Raises
+        ------
+        InputError, SettingsError
+            A filter cannot be used.
+        FatalError
+            Kafka does not answer, or refuses us.
+        """
+        for key in self._publisher.recover():
+            log.info("finished batch %s of an earlier run", key)
+        self._science = self._science_columns()
+        self._filters = FilterSet(
+            self.spark,
+            self.settings.filters.folder,
+            self.settings.survey,
+            self._science,
+            skip_bad=self.skip_bad_filters,
+        )
+        self._topics = Topics(self._options, self._patience)
+        self._transactions = Transactions(
+            self._options, f"nightjar-{self.settings.survey}-{STAGE}", self._patience, STAGE
+        )
+        # From here on no earlier process can add to what the marker topic tells.
+        self._transactions.start()
+        self._published = self._read_published()
+        self._take_filters()
+        return Stream(
+            name=STAGE,
+            frame=follow_ledger(self.spark, self._storage, (UPSTREAM,)),
+            process=self.process,
+            checkpoint=self._storage.uri(CHECKPOINT),
+            trigger_seconds=self.settings.ingest.trigger_seconds,
+        )
+
+    def process(self, rows: DataFrame, batch_id: int) -> None:
+        """Send every science batch that a trigger brought."""
+        at = batch_time(self._storage, CHECKPOINT, batch_id)
+        for _, key in finished_batches(rows):
+            self.check_stop()
+            if self._publisher.ledger.has(STAGE, key):
+                log.info("batch %s is committed already", key)
+            elif key in self._published.batches:
+                log.info("batch %s was published already; only its ledger row was missing", key)
+                self._finish(self._published.batches[key])
+            else:
+                if self._filters.reload():
+                    self._take_filters()
+                self._run(self._publisher.ledger.row(UPSTREAM, key), at)
+
+    def _run(self, upstream: LedgerRow, at: dt.datetime) -> None:
+        began = time.monotonic()
+        row = LedgerRow(
+            survey=self.settings.survey,
+            stage=STAGE,
+            key=upstream.key,
+            upstream=UPSTREAM,
+            batch_time=at,
+            seconds=0.0,
+            read=upstream.written,
+            written=0,
+        )
+
+        def send_all(send: Send) -> None:
+            nonlocal row
+            counts = self._send_alerts(upstream, send)
+            for message in filter_messages(self._marker, self._published.filters, self._described):
+                send(message)
+            row = replace(
+                row,
+                seconds=time.monotonic() - began,
+                written=sum(count.matched for count in counts),
+                by_filter=counts,
+            )
+            send(batch_message(self._marker, row))
+
+        self._transactions.transact(send_all)
+        self._published = self._published.with_filters(self._described)
+        self._finish(row)
+
+    def _send_alerts(self, upstream: LedgerRow, send: Send) -> tuple[FilterCount, ...]:
+        nights = [item.night for item in upstream.by_night if item.written]
+        counts = [0] * len(self._routes)
+        if nights and counts:
+            matched = self._filters.evaluate(
+                self._read("science", nights, upstream.key, self._science)
+            )
+            rows = self._routes.packets.rows(
+                matched, lambda columns: self._read("raw", nights, upstream.key, columns)
+            )
+            for row in rows.toLocalIterator(prefetchPartitions=True):
+                for position in row[MATCHES]:
+                    send(self._routes[position].message(row))
+                    counts[position] += 1
+        return tuple(
+            FilterCount(route.filter.name, route.filter.digest, count)
+            for route, count in zip(self._routes.routes, counts, strict=True)
+        )
+
+    def _read(self, table: str, nights: list[int], key: str, columns: StructType) -> DataFrame:
+        area = AREAS[table]
+        folders = [self._storage.uri(f"{area}/night={night}/batch={key}") for night in nights]
+        reader = self.spark.read.schema(columns).option("basePath", self._storage.uri(area))
+        return reader.parquet(*folders)
+
+    def _finish(self, row: LedgerRow) -> None:
+        self._publisher.finish(self._publisher.attempt(row.key), row)
+        log_distributed(row)
+
+    def _take_filters(self) -> None:
+        self._filters.keep(self._storage)
+        self._routes = Routes(self.settings, self._science, self._topics, self._filters.filters)
+        self._described = [route.filter for route in self._routes.routes]
+        log.info("%d filters: %s", len(self._described), ", ".join(f.name for f in self._described))
+
+    def _science_columns(self) -> StructType:
+        science = SciencePass(self.settings.survey, self.settings.science)
+        declared = science_schema(get_survey(self.settings.survey), science)
+        return to_spark_schema(declared, described=False)
+
+    def _read_published(self) -> Published:
+        known = self._topics.partitions()
+        if self._marker not in known:
+            self._topics.make(self._marker, 1, TOPIC_CONFIG)
+        return read_published(
+            self._options, self._marker, known.get(self._marker, 1), self._patience
+        )
+
+
+def log_distributed(row: LedgerRow) -> None:
+    """One line per batch."""
+    sent = ", ".join(f"{count.name} {count.matched}" for count in row.by_filter if count.matched)
+    log.info(
+        "%s %s: read %d, sent %d%s; %.2f s",
+        row.stage,
+        row.key,
+        row.read,
+        row.written,
+        f" ({sent})" if sent else "",
+        row.seconds,
+    )

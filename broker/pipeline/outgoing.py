@@ -1,0 +1,143 @@
+"""From science rows to what goes out: rows that match a filter, encoded as their filters ask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
+from pyspark.sql.types import StructType
+
+from broker.errors import SettingsError
+from broker.filters import MATCHES, Filter
+from broker.packets.schemas import load_schema, schema_text
+from broker.science.spark_types import to_spark_schema
+from broker.science.table import packet_fields
+from broker.sinks.packets_out import PacketKind, packet_schema
+from broker.surveys import Survey
+
+ANSWER = "classification"
+"""Payload that is no science row but what the survey wants to hear."""
+_CUTOUTS = "cutouts"
+_LIGHTCURVE = "lightcurve"
+_PLACE = ("topic", "partition", "offset")
+_RAW_PLACE = (
+    StructType()
+    .add("night", "int")
+    .add(
+        "ingest", StructType().add("topic", "string").add("partition", "int").add("offset", "long")
+    )
+)
+
+
+class Packets:
+    """The kinds of packets that a set of filters sends, and the rows that need them.
+
+    Parameters
+    ----------
+    survey
+        Whose alerts they are.
+    science
+        Columns of the science table.
+    filters
+        In the order in which `MATCHES` counts them.
+
+    Raises
+    ------
+    SettingsError
+        A filter asks for what this survey doesn't have.
+    """
+
+    def __init__(self, survey: Survey, science: StructType, filters: Sequence[Filter]) -> None:
+        self._survey = survey
+        self._science = science
+        self._wanted_by = _by_payload(filters)
+        self.kinds = {payload: self._kind(payload) for payload in self._wanted_by}
+
+    def rows(self, matched: DataFrame, read_raw: Callable[[StructType], DataFrame]) -> DataFrame:
+        """Rows to send, encoded.
+
+        Parameters
+        ----------
+        matched
+            Science rows with `MATCHES`.
+        read_raw
+            Raw rows of the same batch, with these columns.
+
+        Returns
+        -------
+        DataFrame
+            ``alert_id, object_id``, `MATCHES`, and one binary column per kind, null where no
+            filter that matches asks for that kind.
+        """
+        sent = matched.where(F.size(MATCHES) > 0)
+        needed = {payload for payload in self.kinds if self._raw_fields(payload)}
+        if needed:
+            fields = dict.fromkeys(f for payload in needed for f in self._raw_fields(payload))
+            raw = read_raw(StructType([*_RAW_PLACE, *self._raw_types(fields)]))
+            sent = _with_raw(sent, self._asked(needed), raw, list(fields))
+        encoded = (
+            F.when(self._asked({payload}), kind.encoded()).alias(payload)
+            for payload, kind in self.kinds.items()
+        )
+        return sent.select("alert_id", "object_id", MATCHES, *encoded)
+
+    def _asked(self, payloads: set[str]) -> Column:
+        """Whether a filter that matches sends one of these payloads."""
+        positions = [k for payload in sorted(payloads) for k in self._wanted_by[payload]]
+        return F.arrays_overlap(F.col(MATCHES), F.array(*(F.lit(k) for k in positions)))
+
+    def _raw_fields(self, payload: str) -> tuple[str, ...]:
+        if payload == _CUTOUTS:
+            return self._survey.cutouts
+        if payload == ANSWER and self._survey.answer is not None:
+            return self._survey.answer.raw_fields
+        return ()
+
+    def _raw_types(self, names: Iterable[str]) -> StructType:
+        return to_spark_schema(packet_fields(self._survey, names), described=False)
+
+    def _kind(self, payload: str) -> PacketKind:
+        if payload == ANSWER:
+            return self._answer()
+        columns = {name: F.expr(sql) for name, sql in self._survey.subscriber_fields.items()}
+        types = StructType()
+        for name, sql in self._survey.subscriber_fields.items():
+            types.add(name, "string" if sql.startswith("'") else self._science[sql].dataType)
+        left_out = {_LIGHTCURVE} if payload == "lite" else set()
+        for field in self._science:
+            if field.name not in left_out:
+                columns[field.name] = F.col(field.name)
+                types.add(field)
+        for field in self._raw_types(self._raw_fields(payload)):
+            columns[field.name] = F.col(field.name)
+            types.add(field)
+        named = [column.alias(name) for name, column in columns.items()]
+        return PacketKind(named, packet_schema(types, self._survey.name))
+
+    def _answer(self) -> PacketKind:
+        answer = self._survey.answer
+        if answer is None:
+            raise SettingsError(
+                f"payload {ANSWER}: {self._survey.name} takes no answers; use full, lite or cutouts"
+            )
+        columns = [F.expr(sql).alias(name) for name, sql in answer.fields.items()]
+        return PacketKind(columns, schema_text(load_schema(answer.schema_file)))
+
+
+def _by_payload(filters: Iterable[Filter]) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    for position, item in enumerate(filters):
+        found.setdefault(item.payload, []).append(position)
+    return found
+
+
+def _with_raw(rows: DataFrame, asked: Column, raw: DataFrame, fields: Sequence[str]) -> DataFrame:
+    """Add fields of the packets, by their place in Kafka, to the rows that ask for them."""
+    places = [F.col(f"ingest.{name}").alias(f"_{name}") for name in _PLACE]
+    keys = ["night", *(f"_{name}" for name in _PLACE)]
+    rows = rows.select("*", *places)
+    wanted = rows.where(asked).select(keys)
+    # A packet that was quarantined twice may be replayed into one batch twice.
+    found = raw.select("night", *places, *fields).join(F.broadcast(wanted), keys, "left_semi")
+    return rows.join(found.dropDuplicates(keys), keys, "left")

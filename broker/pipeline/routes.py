@@ -1,0 +1,132 @@
+"""Where alerts that match a filter go: its topic, and the message of an alert."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pyspark.sql import Row
+from pyspark.sql.types import StructType
+
+from broker.errors import SettingsError
+from broker.filters import Filter
+from broker.kafka.topics import Topics
+from broker.pipeline.outgoing import ANSWER, Packets
+from broker.settings import Settings
+from broker.sinks.kafka import MAX_MESSAGE_BYTES, Message, partition_of
+from broker.sinks.published import NAME, PublishedFilter, topic_of
+from broker.surveys import get_survey
+
+_MS_PER_HOUR = 3_600_000
+
+
+@dataclass(frozen=True)
+class Route:
+    """How the alerts that match one filter go out.
+
+    Parameters
+    ----------
+    filter
+        What its subscribers know about it.
+    partitions
+        Of its topic.
+    key
+        The writer schema, for messages that carry it; the others are keyed by their alert's id.
+    headers
+        Those that all its messages have.
+    """
+
+    filter: PublishedFilter
+    partitions: int
+    key: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+
+    def message(self, row: Row) -> Message:
+        """Message of a row of `Packets.rows`."""
+        alert_id, object_id = str(row["alert_id"]).encode(), row["object_id"].encode()
+        return Message(
+            topic=self.filter.topic,
+            partition=partition_of(object_id, self.partitions),
+            key=self.key or alert_id,
+            value=row[self.filter.payload],
+            headers=(("alert_id", alert_id), ("object_id", object_id), *self.headers),
+        )
+
+
+class Routes:
+    """Routes of a set of filters, by position, and the packets that they send.
+
+    Parameters
+    ----------
+    settings
+        Of one survey.
+    science
+        Columns of the science table.
+    topics
+        Of the output cluster; those that are not there yet are made.
+    filters
+        In the order in which an evaluation counts them.
+
+    Raises
+    ------
+    SettingsError
+        A filter asks for what this survey doesn't have, or its topic is taken.
+    FatalError
+        A topic cannot be made.
+    """
+
+    def __init__(
+        self, settings: Settings, science: StructType, topics: Topics, filters: Sequence[Filter]
+    ) -> None:
+        self._settings = settings
+        self.packets = Packets(get_survey(settings.survey), science, filters)
+        known = topics.partitions()
+        published = [self._published(item) for item in filters]
+        for item in published:
+            if item.topic not in known:
+                topics.make(item.topic, settings.distribute.partitions, self._topic_config())
+                known[item.topic] = settings.distribute.partitions
+        self.routes = tuple(self._route(item, known[item.topic]) for item in published)
+
+    def __getitem__(self, position: int) -> Route:
+        return self.routes[position]
+
+    def __len__(self) -> int:
+        return len(self.routes)
+
+    def _published(self, item: Filter) -> PublishedFilter:
+        if item.name == NAME:
+            raise SettingsError(
+                f"filter {NAME}: the topic of that name tells what has been published; give the "
+                "filter another name"
+            )
+        return PublishedFilter(
+            name=item.name,
+            topic=topic_of(self._settings.kafka.output_prefix, self._settings.survey, item.name),
+            digest=item.digest,
+            description=item.description,
+            payload=item.payload,
+            schema_fingerprint=self.packets.kinds[item.payload].fingerprint,
+        )
+
+    def _route(self, item: PublishedFilter, partitions: int) -> Route:
+        headers = {
+            "filter": item.name,
+            "filter_digest": item.digest,
+            "schema_fingerprint": item.schema_fingerprint,
+        }
+        is_answer = item.payload == ANSWER
+        return Route(
+            filter=item,
+            partitions=partitions,
+            key=None if is_answer else self.packets.kinds[item.payload].schema.encode(),
+            headers=tuple((name, value.encode()) for name, value in headers.items()),
+        )
+
+    def _topic_config(self) -> dict[str, str]:
+        return {
+            # What a reader asks for by time is when Kafka took it, not when the batch began.
+            "message.timestamp.type": "LogAppendTime",
+            "retention.ms": str(self._settings.distribute.retention_hours * _MS_PER_HOUR),
+            "max.message.bytes": str(MAX_MESSAGE_BYTES),
+        }
