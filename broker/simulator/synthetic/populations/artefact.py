@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from broker.simulator.synthetic.conditions import flux_njy, magnitude
-from broker.simulator.synthetic.draws import Draws, Floats, Ints
+from broker.simulator.synthetic.draws import Bools, Draws, Floats, Ints
 from broker.simulator.synthetic.populations.base import (
     Counterpart,
     Realised,
@@ -39,12 +39,13 @@ class Artefact:
         return np.asarray(0.4 + 2.0 * np.exp(-np.abs(gal_lat) / 10.0))
 
     def realise(self, sources: Sources) -> Realised:
-        """Residuals recur on bright stars with either sign; the others happen once."""
+        """Residuals recur on bright stars and galaxies; the others happen once."""
         draws = sources.draws
         kind = kind_of(draws)
-        bright_r = draws.power_of_ten("star", 11.5, 16.8, 0.25)
+        galaxy = _on_galaxy(draws)
+        bright_r = draws.power_of_ten("star", 11.5, 16.8, 0.25) + np.where(galaxy, 1.5, 0.0)
         bright_g = bright_r + draws.gaussian("star_colour", 0.7, 0.3)
-        recurs = 0.35 * draws.uniform("recurs") ** 2
+        recurs = np.where(galaxy, 0.1, 0.35) * draws.uniform("recurs") ** 2
         alone = sources.mjd[:, 0] + np.where(draws.uniform("visit") < 0.5, 0.0, 1.0) * (
             sources.mjd[:, 1] - sources.mjd[:, 0]
         )
@@ -69,13 +70,18 @@ class Artefact:
         )
 
 
+def _on_galaxy(draws: Draws) -> Bools:
+    """Whether a residual lies on a galaxy's core instead of a star."""
+    return draws.uniform("galaxy") < 0.25
+
+
 def _beneath(draws: Draws, kind: Ints, bright_g: Floats, bright_r: Floats) -> Counterpart:
     under, empty = star(bright_g, bright_r, draws), nothing(draws)
-    on_star = kind == RESIDUAL
+    residual, galaxy = kind == RESIDUAL, _on_galaxy(draws)
     return Counterpart(
-        np.where(on_star, under.g, empty.g),
-        np.where(on_star, under.r, empty.r),
-        np.where(on_star, 0.1 + 0.9 * draws.uniform("astray"), 0.0),
-        np.where(on_star, under.stellarity, 0.0),
-        np.zeros_like(bright_g),
+        np.where(residual, under.g, empty.g),
+        np.where(residual, under.r, empty.r),
+        np.where(residual, 0.1 + 0.9 * draws.uniform("astray"), 0.0),
+        np.where(residual, np.where(galaxy, 1.0 - under.stellarity, under.stellarity), 0.0),
+        np.where(residual & galaxy, draws.between("radius", 1.0, 4.0), 0.0),
     )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from broker.simulator.synthetic.conditions import flux_njy
-from broker.simulator.synthetic.draws import Floats, Ints
+from broker.simulator.synthetic.draws import Bools, Draws, Floats, Ints
 from broker.simulator.synthetic.populations.base import (
     Realised,
     Sources,
@@ -16,11 +18,36 @@ from broker.simulator.synthetic.populations.base import (
 )
 
 
-class Cataclysmic:
-    """Dwarf novae: outbursts every few weeks to months, blue, a few magnitudes high.
+@dataclass(frozen=True)
+class _Outbursts:
+    """Repeated outbursts of K stars: heights in mag, times in days, fades in mag/day."""
 
-    Rise within a day, a plateau and a fade of 0.1 to 0.5 mag/day; amplitudes and recurrence after
-    Coppejans et al. (2016) and Otulakowska-Hypka et al. (2016).
+    first_mjd: Floats
+    recurrence: Floats
+    height: Floats
+    plateau: Floats
+    fade: Floats
+    jitter: Floats
+
+    def brightening(self, draws: Draws, mjd: Floats) -> Floats:
+        """Magnitudes above quiescence; shape (K, E)."""
+        cycles = (mjd - self.first_mjd[:, None]) / self.recurrence[:, None]
+        number = np.floor(cycles)
+        late = self.jitter[:, None] * draws.uniform("late", number.astype(np.int64))
+        days = (cycles - number - late) * self.recurrence[:, None]
+        weaker = 1.0 - 0.25 * draws.uniform("outburst", number.astype(np.int64))
+        risen = self.height[:, None] * weaker * np.clip(days / 0.8, 0.0, 1.0)
+        over = np.maximum(days - self.plateau[:, None], 0.0)
+        faded = 0.03 * np.maximum(days, 0.0) + self.fade[:, None] * over
+        return np.maximum(risen - faded, 0.0) * (days > 0.0)
+
+
+class Cataclysmic:
+    """Dwarf novae: blue outbursts, a few magnitudes high, every few weeks to months.
+
+    Rise within a day, a plateau and a fade of 0.1 to 0.6 mag/day; amplitudes and recurrence after
+    Coppejans et al. (2016) and Otulakowska-Hypka et al. (2016). Three in ten are of the WZ Sge
+    type, in their first outburst for years: new where the survey had seen nothing.
     """
 
     name = "cataclysmic"
@@ -31,42 +58,49 @@ class Cataclysmic:
     density = staticmethod(thick_disc)
 
     def realise(self, sources: Sources) -> Realised:
-        """Draw quiescence, amplitude, recurrence and duration."""
+        """Draw quiescence, colour and outbursts."""
         draws = sources.draws
-        quiet_r = draws.power_of_ten("mag", 17.5, 22.8, 0.25)
-        height = np.minimum(draws.gaussian("height", 3.2, 1.0, 1.5, 7.0), quiet_r - 13.0)
-        recurrence = 10.0 ** draws.between("recurrence", 1.2, 2.6)
-        plateau = np.minimum(10.0 ** draws.between("plateau", 0.3, 1.1), 0.3 * recurrence)
-        fade = draws.between("fade", 0.15, 0.6)
+        rare = draws.uniform("rare") < 0.3
+        quiet_r = np.where(
+            rare,
+            draws.gaussian("faint", 21.8, 0.8, 19.5, 23.5),
+            draws.power_of_ten("mag", 17.5, 22.8, 0.25),
+        )
+        outbursts = _draw_outbursts(sources, rare, quiet_r)
         colour = draws.gaussian("colour", 0.0, 0.12) + 0.2 * sources.extinction_r
         quiet_colour = colour + 0.35
 
-        def brightening(mjd: Floats) -> Floats:
-            cycles = (mjd - 58000.0) / recurrence[:, None] + draws.uniform("phase")[:, None]
-            number = np.floor(cycles)
-            late = 0.4 * draws.uniform("late", number.astype(np.int64))
-            days = (cycles - number - late) * recurrence[:, None]
-            rise = np.clip(days / 0.8, 0.0, 1.0)
-            faded = 0.03 * np.maximum(days, 0.0) + fade[:, None] * np.maximum(
-                days - plateau[:, None], 0.0
-            )
-            weaker = 1.0 - 0.25 * draws.uniform("outburst", number.astype(np.int64))
-            return np.maximum(height[:, None] * weaker * rise - faded, 0.0) * (days > 0.0)
-
         def difference(mjd: Floats, fid: Ints) -> Floats:
-            brighter = brightening(mjd)
+            brighter = outbursts.brightening(draws, mjd)
             quiet = quiet_r[:, None] + np.where(fid == 1, quiet_colour[:, None], 0.0)
             hot = np.where(fid == 1, (colour - quiet_colour)[:, None], 0.0) * (brighter > 0.3)
             return flux_njy(quiet - brighter + hot) - flux_njy(quiet)
 
-        faint = quiet_r > 22.6
-        counterpart = star(
-            np.where(faint, np.nan, quiet_r + quiet_colour),
-            np.where(faint, np.nan, quiet_r),
-            draws,
+        g = np.where(quiet_r > 22.6, np.nan, quiet_r + quiet_colour)
+        truth = Truth(
+            tuple("UGWZ" if each else "UG" for each in rare),
+            peak_mjd=np.where(rare, outbursts.first_mjd, np.nan),
+            period_days=outbursts.recurrence,
+            amplitude_mag=outbursts.height,
         )
-        truth = Truth(("UG",) * len(faint), period_days=recurrence, amplitude_mag=height)
-        return Realised(difference, counterpart, truth)
+        return Realised(difference, star(g, g - quiet_colour, draws), truth)
+
+
+def _draw_outbursts(sources: Sources, rare: Bools, quiet_r: Floats) -> _Outbursts:
+    draws = sources.draws
+    often = 10.0 ** draws.between("recurrence", 1.2, 2.6)
+    recurrence = np.where(rare, 10.0 ** draws.between("years", 3.4, 4.3), often)
+    recent = sources.mjd[:, 1] - draws.between("recent", 0.0, 45.0)
+    height = draws.gaussian("height", 3.2, 1.0, 1.5, 7.0) + np.where(rare, 3.0, 0.0)
+    plateau = np.minimum(10.0 ** draws.between("plateau", 0.3, 1.1), 0.3 * recurrence)
+    return _Outbursts(
+        np.where(rare, recent, 58000.0 - draws.uniform("phase") * often),
+        recurrence,
+        np.minimum(height, quiet_r - 13.0),
+        np.where(rare, draws.between("long", 12.0, 28.0), plateau),
+        draws.between("fade", 0.15, 0.6),
+        np.where(rare, 0.0, 0.4),
+    )
 
 
 class Flare:
