@@ -22,6 +22,7 @@ from broker.packets.files import iterate_packets
 from broker.packets.schemas import load_schema
 from broker.science.batch import SciencePass
 from broker.surveys import Survey, get_survey
+from broker.surveys.arrow_columns import follow
 
 Packet = dict[str, Any]
 BATCH_TIME = dt.datetime(2026, 11, 1, 12, tzinfo=dt.UTC)
@@ -73,23 +74,11 @@ def raw_table(packets: Sequence[Packet], survey_name: str) -> pa.Table:
 def columns_for(science: SciencePass, packets: Sequence[Packet]) -> dict[str, pa.Array]:
     """The packet fields that a pass reads, as Spark hands them over."""
     table = raw_table(packets, science.survey)
-    return {path: follow(table, path) for path in science.paths}
-
-
-def follow(table: pa.Table, path: str) -> pa.Array:
-    """A dotted path of a table, through lists."""
-    top, *steps = path.split(".")
-    array = table[top].combine_chunks()
-    for step in steps:
-        array = _step(array, step)
-    return array
-
-
-def _step(array: pa.Array, name: str) -> pa.Array:
-    if not pa.types.is_list(array.type):
-        return array.flatten()[array.type.get_field_index(name)]
-    rows = [None if row is None else [entry[name] for entry in row] for row in array.to_pylist()]
-    return pa.array(rows, pa.list_(array.type.value_type.field(name).type))
+    tops = {path: path.partition(".") for path in science.paths}
+    return {
+        path: follow(table[top].combine_chunks(), rest.split(".") if rest else [])
+        for path, (top, _, rest) in tops.items()
+    }
 
 
 def _added(packets: Sequence[Packet], survey: Survey) -> dict[str, pa.Array]:

@@ -39,6 +39,9 @@ COMMANDS: dict[str, Entry] = {
     "schema": Entry(
         "broker.commands.schema:main", "Show a packet's version, framing, fields and types."
     ),
+    "science": Entry(
+        "broker.commands.science:app", "Explain what the science modules make of an alert."
+    ),
     "audit": Entry(
         "broker.commands.audit:main", "Prove that nothing is lost and nothing doubled."
     ),

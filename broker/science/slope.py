@@ -124,9 +124,9 @@ class Slope(Module):
         return to_struct(self.output, columns)
 
     def explain(self, alerts: Alerts) -> list[Rule]:
-        """Points and result of each line."""
+        """Points and result of each line; bands without a detection are left out."""
         lines = _all_lines(alerts.lightcurves)
-        return [Rule(name, _describe(line)) for name, line in lines.items()]
+        return [Rule(name, _describe(line)) for name, line in lines.items() if line.n_points[0]]
 
 
 def fit_lines(points: Detections) -> Lines:

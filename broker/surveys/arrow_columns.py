@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,3 +77,23 @@ class ArrowColumns:
 def slice_arrays(arrays: Mapping[str, pa.Array], start: int, stop: int) -> dict[str, pa.Array]:
     """Rows ``start:stop`` of each array."""
     return {name: array.slice(start, stop - start) for name, array in arrays.items()}
+
+
+def follow(column: pa.Array, steps: Sequence[str]) -> pa.Array:
+    """A field of a column of records, or of lists of records, by its path.
+
+    Examples
+    --------
+    >>> history = pa.array([[{"jd": 1.0}, {"jd": 2.0}], None])
+    >>> follow(history, ["jd"]).to_pylist()
+    [[1.0, 2.0], []]
+    """
+    for step in steps:
+        if pa.types.is_list(column.type):
+            lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy()
+            offsets = np.concatenate([[0], np.cumsum(lengths)])
+            values = follow(column.flatten(), [step])
+            column = pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), values)
+        else:
+            column = column.flatten()[column.type.get_field_index(step)]
+    return column
