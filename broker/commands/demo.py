@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -144,7 +143,7 @@ def _counts(title: str, counts: Counts) -> Table:
 
 def _show_next(settings: Settings, kafka: EmbeddedKafka | None, console: Console) -> None:
     root = os.path.relpath(settings.storage.root)
-    command = f"{Path(sys.argv[0]).parent.name}/nightjar"
+    command = "bin/nightjar"
     where = f"--set storage.root={root}"
     lines = [
         f"{command} audit --survey {settings.survey} {where} --deep",

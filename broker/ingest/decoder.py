@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable
-from typing import Any
+from functools import lru_cache
 
 import pyarrow as pa
 from pyspark.sql import DataFrame
@@ -54,6 +55,7 @@ class PacketDecoder:
         self._reader = reader_schema(survey)
         self._known = KnownHeaders(storage)
         self._passing: tuple[Header, ...] = ()
+        self._aligned: dict[str, Writer] = {}
         self._fixed = self._fixed_writers()
 
     def decode(self, packets: DataFrame) -> DataFrame:
@@ -94,15 +96,17 @@ class PacketDecoder:
         and not kept, so that rubbish cannot fill the memory. At most 16 are learnt in a call.
         """
         # Mostly all of them carry the same header, so a few tell it.
-        rows = _headers_in(unknown.limit(_SAMPLE)) or _headers_in(unknown)
-        met = [
-            (Header(**{k: v for k, v in row.items() if k != "packets"}), row["packets"])
-            for row in rows
-        ]
-        self._known.learn([header for header, packets in met if packets > 1])
+        met = _headers_in(unknown.limit(_SAMPLE)) or _headers_in(unknown)
+        self._known.learn([header for header, packets in met.items() if packets > 1])
         kept = {header.digest for header in self._known.headers}
-        self._passing += tuple(header for header, _ in met if header.digest not in kept)
+        self._passing += tuple(header for header in met if header.digest not in kept)
         return len(met)
+
+    def learn_from(self, messages: list[bytes]) -> None:
+        """Learn the headers that several of a few messages carry, before the stream starts."""
+        if self.learns:
+            met = Counter(filter(None, map(_header_or_none, messages)))
+            self._known.learn([h for h, packets in met.most_common(LEARN_AT_ONCE) if packets > 1])
 
     @property
     def _headers(self) -> tuple[Header, ...]:
@@ -113,14 +117,18 @@ class PacketDecoder:
             return frame_bare(packets, self._fixed[0].key)
         if self._ingest.framing == "confluent":
             return frame_confluent(packets, [int(writer.key) for writer in self._fixed])
-        keys = {header.digest: _schema_key(header) for header in self._headers}
+        keys = {header.digest: _schema_key(header.schema) for header in self._headers}
         return frame_container(packets, self._headers, keys)
 
     def _writers(self) -> list[Writer]:
         if not self.learns:
             return self._fixed
-        schemas = {_schema_key(header): header.schema for header in self._headers}
-        return [align(key, json.loads(text), self._reader) for key, text in schemas.items()]
+        for header in self._headers:
+            key = _schema_key(header.schema)
+            if key not in self._aligned:
+                self._aligned[key] = align(key, json.loads(header.schema), self._reader)
+        used = {_schema_key(header.schema) for header in self._headers}
+        return [self._aligned[key] for key in sorted(used)]
 
     def _fixed_writers(self) -> list[Writer]:
         if self.learns:
@@ -142,11 +150,19 @@ class PacketDecoder:
         return [align(str(i), load_registered(path, i), self._reader) for i in sorted(ids)]
 
 
-def _schema_key(header: Header) -> str:
-    return fingerprint(json.loads(header.schema))
+@lru_cache(maxsize=256)
+def _schema_key(schema: str) -> str:
+    return fingerprint(json.loads(schema))
 
 
-def _headers_in(unknown: DataFrame) -> list[dict[str, Any]]:
+def _header_or_none(value: bytes) -> Header | None:
+    try:
+        return parse_header(value)
+    except InputError:
+        return None
+
+
+def _headers_in(unknown: DataFrame) -> dict[Header, int]:
     """Readable headers, the most frequent first, with the number of packets of each."""
     counted = (
         unknown.select("value")
@@ -156,19 +172,15 @@ def _headers_in(unknown: DataFrame) -> list[dict[str, Any]]:
         .orderBy(F.desc("packets"), "digest")
         .limit(LEARN_AT_ONCE)
     )
-    return [row.asDict() for row in counted.collect()]
+    rows = [row.asDict() for row in counted.collect()]
+    return {Header(**{k: v for k, v in r.items() if k != "packets"}): r["packets"] for r in rows}
 
 
 def _headers_of(batches: Iterable[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
     """Distinct readable headers of a partition's messages, with how many carry each."""
-    met: dict[Header, int] = {}
+    met: Counter[Header] = Counter()
     for batch in batches:
-        for value in batch.column("value"):
-            try:
-                header = parse_header(value.as_py())
-            except InputError:
-                continue
-            met[header] = met.get(header, 0) + 1
+        met.update(filter(None, (_header_or_none(v.as_py()) for v in batch.column("value"))))
     rows = [{**vars(header), "packets": packets} for header, packets in met.items()]
     schema = pa.schema(
         [

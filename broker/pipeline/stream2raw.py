@@ -20,8 +20,9 @@ from broker.ingest.offsets import (
     batch_time,
     check_nothing_missed,
 )
-from broker.ingest.source import starting_options, stream_packets
-from broker.pipeline.ingest_batch import Ingested, ingest
+from broker.ingest.sample import sample_messages
+from broker.ingest.source import matching, starting_options, stream_packets
+from broker.pipeline.ingest_batch import Ingested, ingest, warm_up
 from broker.pipeline.runner import Stream
 from broker.settings import Settings
 from broker.sinks.ledger import LedgerRow, OffsetRange
@@ -35,6 +36,7 @@ STAGE = "raw"
 CHECKPOINT = "checkpoints/stream2raw"
 # Until packets have been seen, they are taken to be as large as ZTF's.
 _PACKET_BYTES = 75_000
+_SAMPLE = 100
 
 
 @dataclass
@@ -82,15 +84,18 @@ class Stream2Raw:
                 f"{self._storage.uri(CHECKPOINT)}, which says where to go on; remove that folder "
                 "first, or leave --from out"
             )
-        rows = self._publisher.ledger.rows(STAGE)
-        self._reached = _reached(rows)
+        self._reached = _reached(self._publisher.ledger.rows(STAGE))
         kafka = self.settings.kafka
+        places = self._broker.partitions()
         starting = starting_options(
-            self.start or "ledger", kafka.input_topic, self._reached, self._broker.partitions()
+            self.start or "ledger", kafka.input_topic, self._reached, places
         )
+        sample = self._sample(matching(kafka.input_topic, places))
+        self._decoder.learn_from(sample)
+        warm_up(self.spark, self._decoder, sample)
         return Stream(
             name=STAGE,
-            frame=stream_packets(self.spark, kafka, starting, self._max_offsets(rows)),
+            frame=stream_packets(self.spark, kafka, starting, self._max_offsets(sample)),
             process=self.process,
             checkpoint=self._storage.uri(CHECKPOINT),
             trigger_seconds=self.settings.ingest.trigger_seconds,
@@ -141,15 +146,24 @@ class Stream2Raw:
             if span.until > span.start
         )
 
-    def _max_offsets(self, rows: list[LedgerRow]) -> int:
+    def _sample(self, places: set[Place]) -> list[bytes]:
+        """Messages from about where the stream goes on."""
+        kept = self._broker.watermarks(places)
+        starts = {}
+        for place, marks in kept.items():
+            reached = self._reached.get(place)
+            start = max(reached.until, marks.low) if reached else marks.low
+            if start < marks.high:
+                starts[place] = start
+        return sample_messages(self.settings.kafka.client_options(), starts, _SAMPLE)
+
+    def _max_offsets(self, sample: list[bytes]) -> int:
         """Records that make a batch of the size that the settings aim at."""
-        ingest_settings = self.settings.ingest
-        if ingest_settings.max_offsets_per_batch:
-            return ingest_settings.max_offsets_per_batch
-        recent = [row for row in rows[-20:] if row.read]
-        packets = sum(row.read for row in recent)
-        mean = sum(row.bytes_read for row in recent) / packets if packets else _PACKET_BYTES
-        return max(100, int(ingest_settings.batch_megabytes * 1_000_000 / max(mean, 1.0)))
+        wanted = self.settings.ingest
+        if wanted.max_offsets_per_batch:
+            return wanted.max_offsets_per_batch
+        mean = sum(map(len, sample)) / len(sample) if sample else _PACKET_BYTES
+        return max(100, int(wanted.batch_megabytes * 1_000_000 / max(mean, 1.0)))
 
 
 def _reached(rows: list[LedgerRow]) -> dict[Place, Reached]:
