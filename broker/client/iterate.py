@@ -16,10 +16,13 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 
 from broker.client.alert import Alert, Received
+from broker.client.progress import Start
 from broker.client.topic import Message, read_topic
 from broker.client.where import Where, unknown_field_error
 from broker.errors import InputError
@@ -31,6 +34,7 @@ from broker.settings import Settings, load_settings
 from broker.surveys.base import SCHEMAS_FOLDER
 
 OnError = Callable[[InputError], None]
+Messages = Generator[Message, None, None]
 
 
 class Alerts(Iterator[Alert]):
@@ -46,7 +50,7 @@ class Alerts(Iterator[Alert]):
 
     def __init__(
         self,
-        messages: Callable[[OnError], Iterator[Message]],
+        messages: Callable[[OnError], Messages],
         decoder: Decoder,
         where: Where | None,
         max_alerts: int | None,
@@ -67,18 +71,20 @@ class Alerts(Iterator[Alert]):
         """Let go of the topic or archive before the end; nothing follows."""
         self._alerts.close()
 
-    def _chosen(self, messages: Iterator[Message]) -> Generator[Alert, None, None]:
+    def _chosen(self, messages: Messages) -> Generator[Alert, None, None]:
         start = time.monotonic()
-        while self._left is None or self.n_chosen < self._left:
-            message = next(messages, None)
-            if message is None:
-                return
-            self.n_read += 1
-            self.seconds = time.monotonic() - start
-            alert = self._decoded(message)
-            if alert is not None and self._chooser(alert):
-                self.n_chosen += 1
-                yield alert
+        with closing(messages):
+            while self._left is None or self.n_chosen < self._left:
+                message = next(messages, None)
+                if message is None:
+                    return
+                self.n_read += 1
+                self.seconds = time.monotonic() - start
+                alert = self._decoded(message)
+                if alert is not None and self._chooser(alert):
+                    self.n_chosen += 1
+                    yield alert
+                message.handled()
 
     def _decoded(self, message: Message) -> Alert | None:
         try:
@@ -104,6 +110,9 @@ def iterate(
     where: str | None = None,
     max_alerts: int | None = None,
     timeout_seconds: float | None = 5.0,
+    group: str | None = None,
+    since: datetime | None = None,
+    before_keep: Callable[[], None] | None = None,
     on_error: OnError | None = None,
     survey: str = "ztf",
     settings: Settings | None = None,
@@ -132,6 +141,15 @@ def iterate(
         End after so many.
     timeout_seconds
         Of a topic: end after so long without a message; 0 at its end, None never.
+    group
+        Of a topic: go on where the last reader of this name stopped. An alert counts as read when
+        the next one is asked for, so one whose reader died comes again.
+    since
+        Of a topic: begin with the first alert that Kafka took then or later, even where a group
+        has read on.
+    before_keep
+        Of a group: called at the end, before it is kept how far the group has come; until then
+        nothing is.
     on_error
         Called for each message or file that cannot be used. Default: a warning.
     survey
@@ -151,11 +169,11 @@ def iterate(
     )
     chosen = Where(where) if where is not None else None
 
-    def messages(report: OnError) -> Iterator[Message]:
+    def messages(report: OnError) -> Messages:
         if not _is_topic(source, servers, options):
             return _stored(Path(source), report)
-        kafka = _kafka_options(found, str(source), servers) | dict(options or {})
-        return read_topic(str(source), kafka, timeout_seconds)
+        kafka = kafka_options(found, str(source), servers) | dict(options or {})
+        return read_topic(str(source), kafka, timeout_seconds, Start(group, since, before_keep))
 
     return Alerts(messages, decoder, chosen, max_alerts, on_error or _warn)
 
@@ -167,17 +185,16 @@ def _is_topic(source: str | Path, servers: str | None, options: Mapping[str, str
     return not is_path
 
 
-def _kafka_options(settings: Settings, topic: str, servers: str | None) -> dict[str, str]:
-    options = settings.kafka.client_options()
+def kafka_options(settings: Settings, topic: str, servers: str | None) -> dict[str, str]:
+    """Options for the cluster that has the topic: ours out, the survey's in, or a given one."""
     is_output = topic.startswith(f"{settings.kafka.output_prefix}_{settings.survey}_")
-    if is_output and settings.kafka.output_servers:
-        options["bootstrap.servers"] = settings.kafka.output_servers
+    options = settings.kafka.output_options() if is_output else settings.kafka.client_options()
     if servers is not None:
         options["bootstrap.servers"] = servers
     return options
 
 
-def _stored(source: Path, report: OnError) -> Iterator[Message]:
+def _stored(source: Path, report: OnError) -> Messages:
     for packet in iterate_packets(source, on_error=report):
         yield Message(packet.value, None, packet.name)
 

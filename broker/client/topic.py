@@ -1,17 +1,18 @@
-"""Read a Kafka topic from its first message, as a reader who leaves no trace on the broker."""
+"""Read a Kafka topic: whole, from a time, or from where a group of readers has stopped."""
 
 from __future__ import annotations
 
 import difflib
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException
 
+from broker.client.progress import Lag, Progress, Start, find_lag, find_start
 from broker.errors import FatalError, UsageError
 
 CONNECT_SECONDS = 5.0
@@ -45,11 +46,16 @@ class Message:
     key: bytes | None
     origin: str
     """``<topic> partition <p> offset <o>``."""
+    handled: Callable[[], None] = lambda: None
+    """To be called when nobody needs the message again."""
 
 
 def read_topic(
-    topic: str, options: Mapping[str, str], timeout_seconds: float | None
-) -> Iterator[Message]:
+    topic: str,
+    options: Mapping[str, str],
+    timeout_seconds: float | None,
+    start: Start | None = None,
+) -> Generator[Message, None, None]:
     """Yield every message of a topic, oldest first within each partition.
 
     Parameters
@@ -59,6 +65,8 @@ def read_topic(
     timeout_seconds
         End after so long without a message; 0 ends as soon as every partition has been read to
         its end, None never ends.
+    start
+        Where to begin; by default at the first message, leaving no trace on the broker.
 
     Raises
     ------
@@ -67,18 +75,31 @@ def read_topic(
     FatalError
         No broker answers, or it refuses us.
     """
-    connection = _Connection(options)
+    start = start or Start()
+    connection = _Connection(options, start.group)
     with closing(connection.consumer):
         partitions = connection.partitions_of(topic)
-        connection.consumer.assign(
-            [TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in partitions]
-        )
-        yield from _messages(connection, len(partitions), timeout_seconds)
+        connection.consumer.assign(find_start(connection.consumer, topic, partitions, start))
+        with Progress(connection.consumer, topic, start) as progress:
+            yield from _messages(connection, progress, len(partitions), timeout_seconds)
+
+
+def lag_of(topic: str, options: Mapping[str, str], group: str) -> list[Lag]:
+    """How far a group is behind in each partition of a topic.
+
+    Raises
+    ------
+    UsageError, FatalError
+        As `read_topic`.
+    """
+    connection = _Connection(options, group)
+    with closing(connection.consumer):
+        return find_lag(connection.consumer, topic, connection.partitions_of(topic))
 
 
 def _messages(
-    connection: _Connection, n_partitions: int, timeout_seconds: float | None
-) -> Iterator[Message]:
+    connection: _Connection, progress: Progress, n_partitions: int, timeout_seconds: float | None
+) -> Generator[Message, None, None]:
     at_end: set[int] = set()
     last = time.monotonic()
     while True:
@@ -89,10 +110,12 @@ def _messages(
                 record.value(),
                 record.key(),
                 f"{record.topic()} partition {record.partition()} offset {record.offset()}",
+                progress.after(record.partition(), record.offset() + 1),
             )
             last = time.monotonic()  # after the yield: the reader's own time is no silence
         elif record is not None and record.error().code() == KafkaError._PARTITION_EOF:
             at_end.add(record.partition())
+            progress.reach_end(record.partition(), record.offset())
         all_read = len(at_end) == n_partitions
         if timeout_seconds == 0 and all_read:
             return
@@ -112,13 +135,13 @@ def _silent(last: float, timeout_seconds: float | None, all_read: bool) -> bool:
 class _Connection:
     """A consumer, and what went wrong with it outside of any call."""
 
-    def __init__(self, options: Mapping[str, str]) -> None:
+    def __init__(self, options: Mapping[str, str], group: str | None) -> None:
         self.servers = options.get("bootstrap.servers", "")
         self._trouble: KafkaError | None = None
-        group = f"nightjar-{uuid.uuid4()}"
+        name = group or f"nightjar-{uuid.uuid4()}"
         try:
             self.consumer = Consumer(
-                {**options, **_OPTIONS, "group.id": group, "error_cb": self._note}
+                {**options, **_OPTIONS, "group.id": name, "error_cb": self._note}
             )
         except (KafkaException, ValueError) as error:
             raise UsageError(f"Kafka options cannot be used: {error}") from None

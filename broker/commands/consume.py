@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from broker.client import Alert, Alerts
+    from broker.client.table import AlertTable
     from broker.errors import InputError
+    from broker.settings import Settings
 
 _SOURCE = "Where alerts come from"
 _OUTPUT = "What to do with them"
@@ -71,13 +74,34 @@ def main(
             help="Schemas of confluent packets: a folder with one folder per version.",
         ),
     ] = None,
+    group: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=_SOURCE, help="Go on where the last reader of this name stopped."
+        ),
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=_SOURCE,
+            help="Begin with what Kafka took then or later (UTC), such as 2024-07-07T03:00.",
+        ),
+    ] = None,
+    lag: Annotated[
+        bool,
+        typer.Option(
+            "--lag", rich_help_panel=_OUTPUT, help="Only show how far the --group is behind."
+        ),
+    ] = False,
     brief: Annotated[
         bool, typer.Option("--brief", rich_help_panel=_OUTPUT, help="One line per alert, not JSON.")
     ] = False,
     save: Annotated[
         Path | None,
         typer.Option(
-            rich_help_panel=_OUTPUT, help="Save each as an .avro file here instead of showing it."
+            rich_help_panel=_OUTPUT,
+            help="Instead of showing: save each as an .avro file in this folder, or all in one "
+            "file NAME.parquet.",
         ),
     ] = None,
     name_by: Annotated[
@@ -118,13 +142,20 @@ def main(
     from broker.client import iterate
     from broker.settings import load_settings
 
+    since_time = _moment(since)
     if (topic is None) == (folder is None):
         raise UsageError("give either a topic or --from a folder, archive or packet")
     if folder is not None and servers is not None:
         raise UsageError("--servers goes with a topic, not with --from")
+    if folder is not None and (group or since):
+        raise UsageError("--group and --since go with a topic, not with --from")
     settings = load_settings(survey, conf, settings_words or ())
+    if lag:
+        _print_lag(topic, group, settings, servers)
+        return
     if folder is not None:
         _print_count(folder)
+    table = _table(save)
     alerts = iterate(
         topic or folder or "",
         servers=servers,
@@ -135,10 +166,19 @@ def main(
         where=where,
         max_alerts=max_alerts,
         timeout_seconds=timeout if timeout >= 0 else None,
+        group=group,
+        since=since_time,
+        before_keep=table.close if table is not None else None,
         on_error=_complain,
         settings=settings,
     )
-    _run(alerts, _action(brief, save, name_by.value), where is not None)
+    if table is None:
+        _run(alerts, _action(brief, save, name_by.value), where is not None)
+        return
+    try:
+        _run(alerts, table.add, where is not None)
+    finally:
+        table.close()
 
 
 def _run(alerts: Alerts, act: Callable[[Alert], None], is_choice: bool) -> None:
@@ -162,6 +202,14 @@ def _print_summary(alerts: Alerts, is_choice: bool) -> None:
     print(f"Consumed {alerts.n_chosen} alerts in {alerts.seconds:.2f} seconds")
 
 
+def _table(save: Path | None) -> AlertTable | None:
+    if save is None or save.suffix != ".parquet":
+        return None
+    from broker.client.table import AlertTable
+
+    return AlertTable(save)
+
+
 def _action(brief: bool, save: Path | None, name_by: str) -> Callable[[Alert], None]:
     from broker.client.save import AlertFolder
     from broker.client.show import BriefTable, as_json
@@ -177,6 +225,32 @@ def _action(brief: bool, save: Path | None, name_by: str) -> Callable[[Alert], N
         return lambda alert: print(as_json(alert))
     table = BriefTable()
     return lambda alert: print(*table.lines(alert), sep="\n")
+
+
+def _moment(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"--since {text}: expected a time such as 2024-07-07T03:00") from None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+def _print_lag(
+    topic: str | None, group: str | None, settings: Settings, servers: str | None
+) -> None:
+    from broker.client.iterate import kafka_options
+    from broker.client.topic import lag_of
+
+    if topic is None or group is None:
+        raise UsageError("--lag goes with a topic and a --group")
+    lags = lag_of(topic, kafka_options(settings, topic, servers), group)
+    print(f"{'partition':>9} {'next':>12} {'end':>12} {'behind':>12}")
+    for item in lags:
+        position = "-" if item.position is None else f"{item.position}"
+        print(f"{item.partition:>9} {position:>12} {item.end:>12} {item.behind:>12}")
+    print(f"group {group} is {sum(item.behind for item in lags)} behind in {topic}")
 
 
 def _print_count(source: Path) -> None:
