@@ -36,7 +36,7 @@ class ModuleCount:
     Attributes
     ----------
     seconds
-        Time in all workers together; light curves count as a module of their own.
+        CPU time in all workers together; light curves count as a module of their own.
     failures
         Alerts on which it raised.
     """
