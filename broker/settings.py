@@ -111,6 +111,12 @@ class Science(Section):
     )
 
 
+class Filters(Section):
+    """Which alerts go out."""
+
+    folder: Path = Field(description="one TOML file a filter; those of other surveys don't count")
+
+
 class Distribute(Section):
     """How filtered alerts go out."""
 
@@ -165,6 +171,7 @@ class Settings(Section):
     kafka: Kafka
     ingest: Ingest
     science: Science
+    filters: Filters
     distribute: Distribute = Field(default_factory=Distribute)
     embedded_kafka: EmbeddedKafka
     simulator: Simulator = Field(default_factory=Simulator)

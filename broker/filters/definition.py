@@ -1,0 +1,177 @@
+"""A filter as its author writes it: one TOML file, read without Spark."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import re
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from broker.errors import InputError
+from broker.surveys import SURVEYS
+
+Payload = Literal["full", "lite", "cutouts"]
+# Kafka's limit for a topic is 249, of which a prefix and the survey take their part.
+_NAME = re.compile(r"[a-z0-9_]{1,150}")
+
+
+class Filter(BaseModel):
+    """One sentence of SQL that selects alerts, and the topic it makes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(description="of the filter, and the end of its topic's name")
+    description: str = Field(min_length=1, description="one scientific sentence")
+    source: str = Field(min_length=1, description="paper or practice it follows")
+    survey: str
+    where: str = Field(min_length=1, description="SQL over the science columns")
+    max_share: float = Field(0.05, gt=0, le=1, description="share of the stream it may pass")
+    payload: Payload = "full"
+    owner: str = ""
+    version: str = ""
+    examples: tuple[int, ...] = Field((), description="ids of alerts that must pass")
+
+    @field_validator("name")
+    @classmethod
+    def _fits_a_topic(cls, name: str) -> str:
+        if not _NAME.fullmatch(name):
+            raise ValueError("a topic is named after it: use a-z, 0-9 and _, at most 150 of them")
+        return name
+
+    @field_validator("survey")
+    @classmethod
+    def _is_known(cls, survey: str) -> str:
+        if survey not in SURVEYS:
+            raise ValueError(f"no such survey; known: {', '.join(SURVEYS)}")
+        return survey
+
+    @property
+    def digest(self) -> str:
+        """First 16 hex digits of the SHA-256 of what decides: survey, where and payload."""
+        decides = json.dumps([self.survey, self.where, self.payload])
+        return hashlib.sha256(decides.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class FilterFile:
+    """A filter with the file that it was read from."""
+
+    path: Path
+    text: str
+    filter: Filter
+
+    def place(self, start: int) -> str:
+        """Where character ``start`` of the where is: ``file:line:column``, counted from 1."""
+        where = self.filter.where
+        begin = self.text.find(where)
+        if begin < 0:  # written with escapes, so that file and value differ
+            line, column = _line_and_column(where, start)
+            return f"{self.path}: where, line {line}, column {column}"
+        line, column = _line_and_column(self.text, begin + start)
+        return f"{self.path}:{line}:{column}"
+
+
+def read_filter(path: Path) -> FilterFile:
+    """Read one filter; its where is not looked into.
+
+    Raises
+    ------
+    InputError
+        Names file, line and key.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        values = tomllib.loads(text)
+    except OSError as error:
+        raise InputError(f"cannot read the filter {path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8: {error.reason} at byte {error.start}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path} is not valid TOML: {error}") from None
+    try:
+        return FilterFile(path, text, Filter.model_validate(values))
+    except ValidationError as error:
+        lines = [_explain(path, text, item) for item in error.errors()]
+        raise InputError("\n".join(lines)) from None
+
+
+def filter_files(folder: Path) -> list[Path]:
+    """Return all filter files of a folder, sorted.
+
+    Raises
+    ------
+    InputError
+        There is no such folder.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder} is not a folder: give the filters' folder as filters.folder")
+    return sorted(folder.glob("*.toml"))
+
+
+def load_filters(folder: Path) -> tuple[list[FilterFile], list[InputError]]:
+    """Read all filters of a folder, and what is wrong with the others.
+
+    Two filters of one survey that share a name are both wrong.
+    """
+    files, problems = [], []
+    for path in filter_files(folder):
+        try:
+            files.append(read_filter(path))
+        except InputError as error:
+            problems.append(error)
+    repeated = repeated_names(files)
+    problems.extend(repeated.values())
+    return [file for file in files if file.path not in repeated], problems
+
+
+def repeated_names(files: Sequence[FilterFile]) -> dict[Path, InputError]:
+    """Errors for the files whose name another file of their survey has too."""
+    first: dict[tuple[str, str], FilterFile] = {}
+    errors = {}
+    for file in files:
+        key = (file.filter.survey, file.filter.name)
+        other = first.setdefault(key, file)
+        if other is not file:
+            errors[other.path] = _repeated(other, file)
+            errors[file.path] = _repeated(file, other)
+    return errors
+
+
+def _repeated(file: FilterFile, other: FilterFile) -> InputError:
+    place = f"{file.path}:{_line_of_key(file.text, 'name')}"
+    return InputError(
+        f"{place}: {other.path} has the name {file.filter.name!r} too; two filters of a survey "
+        "cannot share a topic, so rename one"
+    )
+
+
+def _explain(path: Path, text: str, item: Any) -> str:
+    key = str(item["loc"][0])
+    if item["type"] == "missing":
+        meaning = Filter.model_fields[key].description
+        return f"{path}: {key} is required" + (f": {meaning}" if meaning else "")
+    place = f"{path}:{_line_of_key(text, key)}"
+    if item["type"] == "extra_forbidden":
+        known = list(Filter.model_fields)
+        close = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+        hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(known)}"
+        return f"{place}: unknown key {key}; {hint}"
+    message = item["msg"].removeprefix("Value error, ")
+    return f"{place}: {key} = {item['input']!r}: {message}"
+
+
+def _line_of_key(text: str, key: str) -> int:
+    found = re.search(rf"""^[ \t]*["']?{re.escape(key)}\b""", text, re.MULTILINE)
+    return _line_and_column(text, found.start())[0] if found else 1
+
+
+def _line_and_column(text: str, position: int) -> tuple[int, int]:
+    before = text[:position]
+    return before.count("\n") + 1, position - (before.rfind("\n") + 1) + 1

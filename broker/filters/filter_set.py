@@ -1,0 +1,181 @@
+"""All filters of one survey, evaluated in one pass and kept up to date with their files."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
+from pyspark.sql.types import StructType
+
+from broker.errors import InputError
+from broker.filters.check import CheckedFilter, Checker
+from broker.filters.definition import Filter, filter_files, read_filter, repeated_names
+from broker.filters.session import move
+from broker.storage import Storage
+
+MATCHES = "matches"
+"""Column with the positions of the filters that an alert passes, array<int>, never null."""
+
+_log = logging.getLogger(__name__)
+_Stamp = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class _Change:
+    """What became of the files that changed: the new set, and what is wrong with them."""
+
+    checked: dict[Path, CheckedFilter]
+    problems: list[InputError]
+
+
+class FilterSet:
+    """The filters of one survey in a folder.
+
+    Parameters
+    ----------
+    spark
+        Session of the application.
+    folder
+        With one TOML file a filter; filters of other surveys are passed over.
+    survey
+        Whose alerts are filtered.
+    schema
+        The science table's.
+    skip_bad
+        Leave out what cannot be used, and log it.
+
+    Raises
+    ------
+    InputError
+        A file cannot be used and `skip_bad` is not given; all such files are named.
+    """
+
+    def __init__(
+        self,
+        spark: SparkSession,
+        folder: Path,
+        survey: str,
+        schema: StructType,
+        skip_bad: bool = False,
+    ) -> None:
+        self.folder = folder
+        self._checker = Checker(spark, survey, schema)
+        self._stamps: dict[Path, _Stamp] = {}
+        self._checked: dict[Path, CheckedFilter] = {}
+        self._kept: set[str] = set()
+        stamps = _stamps(folder)
+        change = self._read(list(stamps), {})
+        if change.problems and not skip_bad:
+            raise InputError("\n".join(map(str, change.problems)))
+        for problem in change.problems:
+            _log.error("filter left out: %s", problem)
+        self._adopt(stamps, change.checked)
+
+    @property
+    def filters(self) -> tuple[Filter, ...]:
+        """The filters by name; `MATCHES` holds positions in it."""
+        return tuple(one.filter for one in self._in_order)
+
+    @property
+    def session(self) -> SparkSession:
+        """Where filters are evaluated: ANSI off."""
+        return self._checker.session
+
+    def reload(self) -> bool:
+        """Take in files that were added, changed or removed; call it between two batches.
+
+        A file that cannot be used leaves its old filter in place and is logged once.
+
+        Returns
+        -------
+        Whether the set is another one now.
+        """
+        stamps = _stamps(self.folder)
+        if stamps == self._stamps:
+            return False
+        changed = [path for path, stamp in stamps.items() if self._stamps.get(path) != stamp]
+        staying = {path: one for path, one in self._checked.items() if path in stamps}
+        change = self._read(changed, staying)
+        for problem in change.problems:
+            _log.error("filter not taken, the old one stays if there is one: %s", problem)
+        before = self.filters
+        self._adopt(stamps, change.checked)
+        return before != self.filters
+
+    def evaluate(self, rows: DataFrame) -> DataFrame:
+        """Science rows, read with the declared schema, with one more column: `MATCHES`."""
+        return move(rows, self.session).withColumn(MATCHES, self._matches)
+
+    def keep(self, storage: Storage) -> None:
+        """Keep the text of each filter under its digest, where it is not kept yet."""
+        for one in self._in_order:
+            digest = one.filter.digest
+            path = f"ledger/filters/{digest}.toml"
+            if digest not in self._kept and not storage.exists(path):
+                storage.write_text(one.file.text, path)
+            self._kept.add(digest)
+
+    def _read(self, paths: list[Path], staying: dict[Path, CheckedFilter]) -> _Change:
+        """Read and check files; one that cannot be used leaves what was there."""
+        checked, problems = dict(staying), list[InputError]()
+        for path in paths:
+            try:
+                file = read_filter(path)
+                if file.filter.survey == self._checker.survey:
+                    checked[path] = self._checker.check(file)
+                else:
+                    checked.pop(path, None)
+            except InputError as error:
+                problems.append(error)
+        new = [checked[path] for path in paths if checked.get(path) is not staying.get(path)]
+        failed = self._checker.try_out(new)
+        repeated = repeated_names([one.file for one in checked.values()])
+        for one in new:
+            path = one.file.path
+            problem = repeated.get(path) or failed.get(one.filter.name)
+            if problem is not None:
+                problems.append(problem)
+                _restore(checked, path, staying.get(path))
+        return _Change(checked, problems)
+
+    def _adopt(self, stamps: dict[Path, _Stamp], checked: dict[Path, CheckedFilter]) -> None:
+        for path, one in checked.items():
+            if self._checked.get(path) is not one:
+                _log.info("filter %s (%s): %s", one.filter.name, one.filter.digest, path)
+                for warning in one.warnings:
+                    _log.warning("%s", warning)
+        for path, one in self._checked.items():
+            if path not in checked:
+                _log.info("filter %s is gone with its file %s", one.filter.name, path)
+        self._stamps, self._checked = stamps, checked
+        self._in_order = sorted(checked.values(), key=lambda one: one.filter.name)
+        self._matches = self._matches_column()
+
+    def _matches_column(self) -> Column:
+        """One expression for all filters; building it takes a call to Java per filter."""
+        positions = [
+            F.when(one.condition(self.session), F.lit(position))
+            for position, one in enumerate(self._in_order)
+        ]
+        if not positions:
+            return F.array().cast("array<int>")
+        return F.array_compact(F.array(*positions))
+
+
+def _restore(checked: dict[Path, CheckedFilter], path: Path, old: CheckedFilter | None) -> None:
+    if old is None:
+        checked.pop(path)
+    else:
+        checked[path] = old
+
+
+def _stamps(folder: Path) -> dict[Path, _Stamp]:
+    """What tells that a file is another one: time, size and inode."""
+    stamps = {}
+    for path in filter_files(folder):
+        status = path.stat()
+        stamps[path] = (status.st_mtime_ns, status.st_size, status.st_ino)
+    return stamps

@@ -1,0 +1,58 @@
+"""A number beside a single-precision column is compared in single precision.
+
+Surveys send much as 4-byte floats. 0.4 as a float is 0.4000000059…, so Spark, which widens both
+sides, says that ``candidate.classtar > 0.4`` holds for a value printed as 0.4. DuckDB and NumPy
+compare floats with floats, as an author expects; so Spark is told to do the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from broker.filters.tree import Node, Tree
+
+# coalesce(drb, 0.3) > 0.2 needs two rounds; a nested CASE some more.
+_ROUNDS = 20
+
+
+def with_float_numbers(where: str, analyse: Callable[[str], Tree]) -> str:
+    """SQL in which each decimal number that Spark would widen a float for is cast to float.
+
+    Parameters
+    ----------
+    analyse
+        From SQL to its analysed tree.
+    """
+    for _ in range(_ROUNDS):
+        tree = analyse(where)
+        spans = sorted({tree.span(node) for node in _widening(tree)}, reverse=True)
+        if not spans:
+            break
+        for start, stop in spans:
+            where = f"{where[:start]}CAST({where[start:stop]} AS FLOAT){where[stop:]}"
+    return where
+
+
+def _widening(tree: Tree) -> Iterator[Node]:
+    """Decimal numbers that meet a float, so that Spark makes doubles of both."""
+    for parent in tree.nodes:
+        widened = {
+            child: tree.type_name(child)
+            for cast in tree.children(parent)
+            if (child := _widened(tree, cast)) is not None
+        }
+        if "float" in widened.values():
+            yield from (n for n, kind in widened.items() if kind.startswith("decimal"))
+
+
+def _widened(tree: Tree, cast: Node) -> Node | None:
+    """What Spark by itself, unasked, casts to double here."""
+    if cast.kind != "Cast" or cast.values.get("dataType") != "double":
+        return None
+    return None if is_asked_for(tree.java(cast)) else tree.children(cast)[0]
+
+
+def is_asked_for(cast: Any) -> bool:
+    """Whether a cast is written in the SQL, not one of Spark's own."""
+    return bool(cast.getTagValue(cast.USER_SPECIFIED_CAST()).isDefined())

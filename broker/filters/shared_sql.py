@@ -1,0 +1,82 @@
+"""What a filter contains beyond the SQL that Spark and DuckDB share: allowed, with a warning.
+
+Whoever evaluates such a filter over the Parquet with DuckDB may get other alerts, or an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import duckdb
+from pyspark.sql.pandas.types import to_arrow_schema
+from pyspark.sql.types import StructType
+
+from broker.filters.floats import is_asked_for
+from broker.filters.tree import Node, Tree
+
+_KINDS = {
+    *("UnresolvedAttribute", "Literal", "And", "Or", "Not", "IsNull", "IsNotNull", "In"),
+    *("EqualTo", "LessThan", "LessThanOrEqual", "GreaterThan", "GreaterThanOrEqual", "CaseWhen"),
+    *("Add", "Subtract", "Multiply", "UnaryMinus", "UnaryPositive", "Divide", "Remainder"),
+    "UnresolvedFunction",
+}
+# BETWEEN is one for Spark; what is no function has no name.
+_FUNCTIONS = {"coalesce", "abs", "between", ""}
+_NUMBERS = ("byte", "short", "integer", "long", "float", "double", "decimal")
+
+
+class DuckDBReader:
+    """Asks DuckDB whether it understands an expression over the science columns.
+
+    Parameters
+    ----------
+    schema
+        The science table's.
+    """
+
+    def __init__(self, schema: StructType) -> None:
+        self._connection = duckdb.connect()
+        self._connection.register("science", to_arrow_schema(schema).empty_table())
+
+    def objection(self, where: str) -> str | None:
+        """First line of DuckDB's error, if it has one."""
+        try:
+            self._connection.execute(f"DESCRIBE SELECT (\n{where}\n) FROM science")
+        except duckdb.Error as error:
+            return str(error).partition("\n")[0]
+        return None
+
+
+def outside_shared_sql(parsed: Tree, analysed: Tree) -> Iterator[tuple[Node, Tree, str]]:
+    """Nodes, the tree each is in, and what is different about it."""
+    for node in parsed.nodes:
+        if node.kind not in _KINDS or _function_name(node) not in _FUNCTIONS:
+            yield node, parsed, "is outside the SQL that Spark and DuckDB share"
+        elif node.kind in ("Divide", "Remainder") and not _is_number(parsed, node):
+            yield node, parsed, "by 0 is null here, so no match; DuckDB: infinity or an error"
+    for node in analysed.nodes:
+        if node.kind == "Cast" and _reads_text_as_number(analysed, node):
+            yield node, analysed, "takes text for a number: null if it is none; DuckDB: an error"
+
+
+def _function_name(node: Node) -> str:
+    if node.kind != "UnresolvedFunction":
+        return ""
+    return str(node.values["nameParts"]).strip("[]").lower()
+
+
+def _is_number(tree: Tree, division: Node) -> bool:
+    """Whether the divisor is a number other than 0."""
+    divisor = tree.children(division)[1]
+    if divisor.kind != "Literal":
+        return False
+    try:
+        return float(divisor.values["value"]) != 0
+    except (TypeError, ValueError):
+        return False
+
+
+def _reads_text_as_number(tree: Tree, cast: Node) -> bool:
+    if not str(cast.values.get("dataType")).startswith(_NUMBERS):
+        return False
+    return tree.type_name(tree.children(cast)[0]) == "string" and not is_asked_for(tree.java(cast))
