@@ -211,7 +211,8 @@ def _scores(draws: Draws, sigma: Floats, sky_snr: Floats, artefact: Ints) -> Col
     ssnrms = 1.5 * sky_snr * np.exp(0.25 * draws.normal("ssnrms"))
     dsnrms = ssnrms * 0.58 * np.exp(0.12 * draws.normal("dsnrms"))
     return {
-        "scorr": scorr,
+        # The only double that is not rounded otherwise: its last bits depend on the processor.
+        "scorr": np.round(scorr, 6),
         "rb": np.round(rb * 350.0) / 350.0,
         "drb": np.where(is_real, 1.0 - 10.0**doubt, fake),
         "nneg": nneg.astype(np.int64),

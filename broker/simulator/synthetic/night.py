@@ -11,7 +11,7 @@ from broker.errors import UsageError
 from broker.simulator.synthetic.naming import night_number
 from broker.simulator.synthetic.packet import PacketMaker, SyntheticPacket
 from broker.simulator.synthetic.plan import Survey, plan_alerts, shares_of
-from broker.simulator.synthetic.truth import write_truth
+from broker.simulator.synthetic.truth import TruthWriter
 
 # A dark night in autumn: galaxies after midnight, the Galactic plane before.
 DEFAULT_NIGHT = 20240910
@@ -32,8 +32,10 @@ def generate(
     n
         Number of alerts.
     seed
-        Same n, seed, night and shares: same bytes. Seeds 0 to 44 share no exposure, so their
-        alert ids differ even in one night; object names differ for neighbouring nights and seeds.
+        Same n, seed, night and shares: same bytes (another kind of processor may round the last
+        digit of a number in a packet or two of a thousand). Seeds 0 to 44 share no exposure, so
+        their alert ids differ even in one night; object names differ for neighbouring nights and
+        seeds.
     night
         YYYYMMDD, UTC, from June 2019 on.
     shares
@@ -83,8 +85,8 @@ def write_night(
     folder.mkdir(parents=True, exist_ok=True)
     if next(folder.glob("*.avro"), None) is not None:
         raise UsageError(f"{folder} already holds packets; choose an empty folder")
-    rows = []
-    for packet in generate(n, seed, night, shares):
-        (folder / f"{packet.candid}.avro").write_bytes(packet.value)
-        rows.append(packet.truth)
-    return write_truth(rows, folder)
+    with TruthWriter(folder) as truth:
+        for packet in generate(n, seed, night, shares):
+            (folder / f"{packet.candid}.avro").write_bytes(packet.value)
+            truth.add(packet.truth)
+    return truth.path

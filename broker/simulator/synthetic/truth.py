@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 TRUTH_FILE = "truth.parquet"
+_ROWS_AT_A_TIME = 5000
 
 
 def _column(name: str, kind: pa.DataType, meaning: str) -> pa.Field:
@@ -39,15 +40,34 @@ TRUTH_SCHEMA = pa.schema(
 )
 
 
-def write_truth(rows: list[dict[str, Any]], folder: Path) -> Path:
-    """Write ``truth.parquet``; nan and empty strings become null."""
-    columns = {
-        field.name: pa.array([_or_null(row[field.name]) for row in rows], field.type)
-        for field in TRUTH_SCHEMA
-    }
-    path = folder / TRUTH_FILE
-    pq.write_table(pa.table(columns, schema=TRUTH_SCHEMA), path)
-    return path
+class TruthWriter:
+    """Write ``truth.parquet`` row by row, a few thousand in memory; a context manager."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / TRUTH_FILE
+        self._rows: list[dict[str, Any]] = []
+
+    def __enter__(self) -> Self:
+        self._writer = pq.ParquetWriter(self.path, TRUTH_SCHEMA)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._flush()
+        self._writer.close()
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Add one row; nan and empty strings become null."""
+        self._rows.append(row)
+        if len(self._rows) >= _ROWS_AT_A_TIME:
+            self._flush()
+
+    def _flush(self) -> None:
+        columns = [
+            pa.array([_or_null(row[field.name]) for row in self._rows], field.type)
+            for field in TRUTH_SCHEMA
+        ]
+        self._writer.write_table(pa.table(columns, schema=TRUTH_SCHEMA))
+        self._rows.clear()
 
 
 def _or_null(value: object) -> object:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from broker.simulator.synthetic.conditions import flux_njy, magnitude
+from broker.simulator.synthetic.conditions import flux_njy
 from broker.simulator.synthetic.draws import Bools, Draws, Floats, Ints
 from broker.simulator.synthetic.populations.base import (
     Counterpart,
@@ -66,7 +66,7 @@ class Artefact:
         return Realised(
             difference,
             _beneath(draws, kind, bright_g, bright_r),
-            Truth(subclass, amplitude_mag=magnitude(single)),
+            Truth(subclass),
         )
 
 
