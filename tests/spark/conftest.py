@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
 
 from broker.spark.session import build_session
+from tests.spark.ingesting import Ingester
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +18,13 @@ def spark() -> Iterator[SparkSession]:
     session = build_session("nightjar tests")
     yield session
     session.stop()
+
+
+@pytest.fixture
+def ingester(spark: SparkSession, tmp_path: Path) -> Callable[..., Ingester]:
+    """Make an ingester of a survey; words are those of `--set`."""
+
+    def make(survey: str = "ztf", *words: str) -> Ingester:
+        return Ingester(spark, tmp_path / survey, survey, words)
+
+    return make
