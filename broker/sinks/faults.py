@@ -15,6 +15,10 @@ POINTS = (
     "mid_publish",
     "before_commit",
     "after_commit",
+    # In a Kafka transaction, passed at every message, and around its commit.
+    "mid_send",
+    "before_kafka_commit",
+    "after_kafka_commit",
 )
 _passed: Counter[tuple[str, str]] = Counter()
 

@@ -58,6 +58,10 @@ class Published:
     sent_at: dict[str, dt.datetime] = field(default_factory=dict)
     filters: dict[str, PublishedFilter] = field(default_factory=dict)
 
+    def with_filters(self, now: Iterable[PublishedFilter]) -> Published:
+        """The same with the filters that run now, once that has been published too."""
+        return replace(self, filters=self.filters | _changes(self.filters, now))
+
 
 def topic_of(prefix: str, survey: str, name: str) -> str:
     """Topic of a filter, or of what has been published (`NAME`)."""
@@ -82,16 +86,9 @@ def filter_messages(
     topic: str, known: Mapping[str, PublishedFilter], now: Iterable[PublishedFilter]
 ) -> list[Message]:
     """Messages on filters that are new, have changed, or don't run any more."""
-    running = {item.name: item for item in now}
-    gone = {
-        name: replace(item, active=False)
-        for name, item in known.items()
-        if item.active and name not in running
-    }
     return [
         Message(topic, 0, f"{_FILTER}{name}".encode(), _json(asdict(item)))
-        for name, item in (running | gone).items()
-        if known.get(name) != item
+        for name, item in _changes(known, now).items()
     ]
 
 
@@ -118,6 +115,18 @@ def read_published(
                 "not written; only distribute may write to it"
             ) from None
     return published
+
+
+def _changes(
+    known: Mapping[str, PublishedFilter], now: Iterable[PublishedFilter]
+) -> dict[str, PublishedFilter]:
+    running = {item.name: item for item in now}
+    gone = {
+        name: replace(item, active=False)
+        for name, item in known.items()
+        if item.active and name not in running
+    }
+    return {name: item for name, item in (running | gone).items() if known.get(name) != item}
 
 
 def _take(published: Published, key: str, record: dict[str, Any], at_ms: int) -> None:

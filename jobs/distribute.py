@@ -1,0 +1,46 @@
+"""Science Parquet to Kafka topics: spark-submit jobs/distribute.py --survey ztf [--once]."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from broker.errors import NightjarError
+from broker.logs import log_to_stderr
+from broker.pipeline.distribute import Distribute
+from broker.pipeline.runner import Runner, exit_with
+from broker.settings import load_settings
+from broker.sinks.locks import StageLock
+from broker.sinks.published import STAGE
+from broker.spark.session import build_session
+from broker.storage import Storage
+
+
+def main(
+    survey: Annotated[str, typer.Option(help="Survey: a file conf/<survey>.toml.")],
+    conf: Annotated[Path | None, typer.Option(help="A further TOML file of settings.")] = None,
+    settings_words: Annotated[
+        list[str] | None, typer.Option("--set", help="section.key=value, as often as needed.")
+    ] = None,
+    once: Annotated[bool, typer.Option(help="Process what is there and exit.")] = False,
+    skip_bad_filters: Annotated[
+        bool, typer.Option(help="Run without the filters that cannot be used.")
+    ] = False,
+) -> None:
+    """Send each alert that matches a filter to the filter's topic, exactly once."""
+    log_to_stderr()
+    try:
+        settings = load_settings(survey, conf, settings_words or ())
+        with StageLock(Storage(settings.survey_root), STAGE):
+            spark = build_session(f"nightjar {survey} distribute")
+            runner = Runner(spark, once)
+            stage = Distribute(spark, settings, runner.check_stop, skip_bad_filters)
+            runner.run([stage.stream()])
+    except NightjarError as error:
+        exit_with(error)
+
+
+if __name__ == "__main__":
+    typer.run(main)
