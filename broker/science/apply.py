@@ -181,7 +181,7 @@ def _measures(science: SciencePass) -> list[Column]:
 def _check_paths(alerts: DataFrame, science: SciencePass) -> None:
     known = set(_paths(to_arrow_schema(alerts.schema)))
     for module in science.modules:
-        for path in science.packet_paths(module).values():
+        for path in science.inputs[module.name].paths.values():
             if path not in known:
                 raise SettingsError(
                     f"science.modules: {module.name} reads {path}, which the packets of "

@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from broker.science.base import Alerts, Module
-from broker.science.batch import LIGHTCURVE, Computed, SciencePass
+from broker.science.batch import Computed, SciencePass
+from broker.science.inputs import LIGHTCURVE
 from broker.science.lightcurve import LightCurves
 from broker.science.registry import OFF, output_columns
 from broker.surveys.arrow_columns import follow
@@ -35,7 +36,7 @@ def explain_alert(science: SciencePass, raw: pa.Table) -> Iterator[str]:
     computed = science.compute(packet, 1)
     yield from _head(raw, computed.columns)
     yield ""
-    yield from _light_curve(computed.alerts.lightcurves)
+    yield from _light_curve(computed.curves)
     for module in science.modules:
         yield ""
         yield from _module(science, module, packet, computed)
@@ -82,11 +83,11 @@ def _with_error(value: float, error: float, form: str) -> str:
 def _module(
     science: SciencePass, module: Module, packet: dict[str, pa.Array], computed: Computed
 ) -> Iterator[str]:
-    alerts = science.alerts_for(module, packet, computed.alerts)
+    alerts = science.alerts_for(module, packet, computed.columns, computed.curves)
     yield f"{module.name} {module.version}: {(module.__doc__ or '').partition(chr(10))[0]}"
     yield "  reads"
     for name in module.inputs:
-        path = science.packet_paths(module).get(name, name)
+        path = science.inputs[module.name].paths.get(name, name)
         yield f"    {_input(alerts, name, path)}"
     errors = [
         e["error"] for e in computed.columns["errors"][0].as_py() if e["module"] == module.name

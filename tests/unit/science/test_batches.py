@@ -47,7 +47,7 @@ def test_an_empty_batch_gives_no_rows(ztf: Computed) -> None:
 
 def test_slices_of_light_curves_are_whole_light_curves(ztf: Computed) -> None:
     computed = ztf.science.compute(ztf.columns, len(ztf.packets))
-    curves = computed.alerts.lightcurves
+    curves = computed.curves
     part = curves.slice(10, 20)
     assert part.n_alerts == 10
     assert part.this.tolist() == (curves.this[10:20] - curves.offsets[10]).tolist()
