@@ -42,6 +42,9 @@ COMMANDS: dict[str, Entry] = {
     "science": Entry(
         "broker.commands.science:app", "Explain what the science modules make of an alert."
     ),
+    "filter": Entry(
+        "broker.commands.filter:app", "List, check, back-test and compare filters; ask why."
+    ),
     "audit": Entry(
         "broker.commands.audit:main", "Prove that nothing is lost and nothing doubled."
     ),

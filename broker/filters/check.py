@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,8 +14,9 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
 from broker.errors import InputError
-from broker.filters.columns import column_paths, nearest_path
+from broker.filters.columns import column_paths
 from broker.filters.definition import Filter, FilterFile
+from broker.filters.explain import explained, first_sentence, more_than_one_condition
 from broker.filters.floats import with_float_numbers
 from broker.filters.refused import find_refused
 from broker.filters.session import filter_session, guarded, jvm, parse
@@ -93,7 +93,7 @@ class Checker:
             try:
                 return self._check(file)
             except PySparkException as error:
-                raise self._explained(file, error) from None
+                raise explained(file, error, self._paths) from None
             except Py4JError as error:
                 reason = str(error).partition("\n")[0]
                 raise InputError(f"{file.place(0)}: Spark cannot read this: {reason}") from None
@@ -123,13 +123,9 @@ class Checker:
         where = file.filter.where
         parsed = Tree(parse(self.session, where), where)
         if parsed.root.kind in _NOT_EXPRESSIONS:
-            raise _more_than_one_expression(file, parsed)
+            raise more_than_one_condition(file, parsed)
+        self._refuse(file)
         analysed = self._analyse(where)
-        found = find_refused(analysed, jvm(self.session))
-        if found is not None:
-            node, reason = found
-            place = file.place(analysed.span(node)[0])
-            raise InputError(f"{place}: {analysed.fragment(node)} is refused: {reason}")
         if analysed.type_name(analysed.root) != "boolean":
             raise InputError(
                 f"{file.place(0)}: the where is not a condition but a value of type "
@@ -143,16 +139,29 @@ class Checker:
             tuple(self._warnings(file, parsed, analysed)),
         )
 
+    def _refuse(self, file: FilterFile) -> None:
+        """Raise where any part of the plan has what a filter must not contain."""
+        plan = self._plan(file.filter.where)
+        for node in plan:
+            for expression in _items(node.expressions()):
+                tree = Tree(expression, file.filter.where)
+                found = find_refused(tree, jvm(self.session))
+                if found is not None:
+                    place = file.place(tree.span(found[0])[0])
+                    raise InputError(f"{place}: {tree.fragment(found[0])} is refused: {found[1]}")
+        if len(plan) > len(("the where", "the table")):
+            raise InputError(f"{file.place(0)}: the where is refused: it groups alerts by time")
+
     def _analyse(self, where: str) -> Tree:
-        """Analysed tree of a where, whatever kind of plan Spark makes of it."""
+        """Analysed tree of a where that is not refused."""
+        (named,) = _items(self._plan(where)[0].expressions())
+        return Tree(named.child(), where)
+
+    def _plan(self, where: str) -> list[Any]:
+        """Nodes of the analysed plan that selects a where from the science table."""
         expressions = jvm(self.session).org.apache.spark.sql.classic.ExpressionUtils
         column = Column(expressions.column(parse(self.session, where)))
-        plan = self._no_rows.select(column)._jdf.queryExecution().analyzed()
-        trees = [Tree(e, where) for node in _plan_nodes(plan) for e in _items(node.expressions())]
-        classes = jvm(self.session)
-        # An aggregate, a window or a generator stands in a plan node of its own.
-        tree = next((t for t in trees if find_refused(t, classes) is not None), trees[0])
-        return Tree(tree.expression.child(), where) if tree.root.kind == "Alias" else tree
+        return list(_nodes(self._no_rows.select(column)._jdf.queryExecution().analyzed()))
 
     def _warnings(self, file: FilterFile, parsed: Tree, analysed: Tree) -> Iterator[str]:
         found = False
@@ -168,23 +177,11 @@ class Checker:
         try:
             self._an_alert.select(*conditions).collect()
         except PySparkException as error:
-            return _first_sentence(error)
+            return first_sentence(error)
         except Py4JError as error:
             lines = [line for line in str(error).splitlines() if line.startswith("Caused by: ")]
             return (lines or str(error).splitlines())[-1].removeprefix("Caused by: ")
         return None
-
-    def _explained(self, file: FilterFile, error: PySparkException) -> InputError:
-        condition = error.getCondition() or ""
-        fragment, start = _culprit(file.filter.where, error)
-        place = file.place(start)
-        if condition.startswith(("UNRESOLVED_COLUMN", "FIELD_NOT_FOUND")):
-            near = nearest_path(fragment, self._paths)
-            hint = f"; did you mean {near}?" if near else ""
-            return InputError(f"{place}: {self.survey} has no column {fragment}{hint}")
-        if condition == "UNRESOLVED_ROUTINE":
-            return InputError(f"{place}: Spark has no function {fragment.partition('(')[0]}")
-        return InputError(f"{place}: {_first_sentence(error)}")
 
 
 def _empty_alert(spark: SparkSession, schema: StructType) -> DataFrame:
@@ -199,47 +196,16 @@ def _empty_alert(spark: SparkSession, schema: StructType) -> DataFrame:
     return DataFrame(session._jsparkSession.createDataFrame(java_rows, java_schema), session)
 
 
-def _plan_nodes(plan: Any) -> Iterator[Any]:
+def _nodes(plan: Any) -> Iterator[Any]:
     yield plan
     for child in _items(plan.children()):
-        yield from _plan_nodes(child)
+        yield from _nodes(child)
 
 
 def _items(sequence: Any) -> Iterator[Any]:
     iterator = sequence.iterator()
     while iterator.hasNext():
         yield iterator.next()
-
-
-def _more_than_one_expression(file: FilterFile, parsed: Tree) -> InputError:
-    where = file.filter.where
-    children = parsed.children(parsed.root)
-    stop = parsed.span(children[0])[1] if children else 0
-    rest = where[stop:].strip()
-    place = file.place(stop + len(where[stop:]) - len(where[stop:].lstrip()))
-    return InputError(f"{place}: expected one condition, so {rest!r} is out of place")
-
-
-def _culprit(where: str, error: PySparkException) -> tuple[str, int]:
-    """What an error is about and where it begins."""
-    for context in error.getQueryContext():
-        if context.contextType().name == "SQL":
-            return str(context.fragment()), int(context.startIndex())
-    position = re.search(r"\(line (\d+), pos (\d+)\)", str(error))
-    if position:
-        lines = where.splitlines(keepends=True)[: int(position[1]) - 1]
-        return "", sum(map(len, lines)) + int(position[2])
-    parameters = error.getMessageParameters() or {}
-    name = str(parameters.get("fieldName", parameters.get("objectName", ""))).replace("`", "")
-    found = re.search(rf"[\w.]*\b{re.escape(name)}\b", where)
-    return (found[0], found.start()) if name and found else (name, 0)
-
-
-def _first_sentence(error: PySparkException) -> str:
-    """Spark's message without its code, its plan and its state number."""
-    text = str(error).strip().partition("\n")[0]
-    text = re.sub(r"^\[[\w.]+\]\s*", "", text)
-    return re.sub(r"\s*(SQLSTATE: \w+.*|\(line \d+, pos \d+\).*)$", "", text).rstrip(". ")
 
 
 @contextmanager

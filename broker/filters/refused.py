@@ -13,7 +13,7 @@ from broker.filters.tree import Node, Tree
 
 _PACKAGE = "org.apache.spark.sql.catalyst.expressions"
 _SUBQUERY = "a subquery reads other tables; a filter sees one alert"
-_AGGREGATE = "an aggregate is over many alerts; a filter sees one"
+AGGREGATE = "an aggregate is over many alerts; a filter sees one"
 _WINDOW = "a window function is over many alerts; a filter sees one"
 _SEVERAL = "it makes several rows of one alert"
 _JAVA = "it calls Java code"
@@ -28,7 +28,7 @@ _MEMORY = "it can fill all memory from one alert"
 # The first that fits counts; a trait stands for all that have it.
 _REASONS = {
     "PlanExpression": _SUBQUERY,
-    "aggregate.AggregateFunction": _AGGREGATE,
+    "aggregate.AggregateFunction": AGGREGATE,
     "WindowExpression": _WINDOW,
     "WindowFunction": _WINDOW,
     "Generator": _SEVERAL,

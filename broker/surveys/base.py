@@ -154,9 +154,9 @@ class Survey:
     cutouts: tuple[str, ...]
     packet: PacketPaths
     science: ScienceMapping = field(hash=False, compare=False)
-    object_page: str = ""
     subscriber_fields: Mapping[str, str] = field(hash=False, compare=False)
     answer: Answer | None = field(default=None, hash=False, compare=False)
+    object_page: str = ""
 
     @property
     def schema_folder(self) -> Path:

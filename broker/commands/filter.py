@@ -1,0 +1,190 @@
+"""``nightjar filter``: list, check, back-test and compare filters, and ask why."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from broker.errors import CheckFailed, InputError, UsageError
+from broker.nights import parse_nights
+from broker.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from broker.commands.filter_bench import Bench
+    from broker.filters.definition import FilterFile
+
+app = typer.Typer(no_args_is_help=True, help="List, check, back-test and compare filters; ask why.")
+
+FileArgument = Annotated[
+    str, typer.Argument(metavar="FILE", help="A filter's TOML file, or the name of one in use.")
+]
+NightsOption = Annotated[str, typer.Option("--nights", help="A night, or a range A..B.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+ConfOption = Annotated[Path | None, typer.Option(help="A further TOML file of settings.")]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", help="section.key=value, as often as needed.")
+]
+
+
+@app.command("list")
+def list_filters(
+    survey: Annotated[str | None, typer.Option(help="Only this survey's.")] = None,
+    conf: ConfOption = None,
+    words: SetOption = None,
+) -> None:
+    """List the filters in use; their SQL is not looked into."""
+    from broker.commands.filter_report import show_filters
+    from broker.filters.definition import load_filters
+
+    files, problems = load_filters(load_settings(survey or "ztf", conf, words or ()).filters.folder)
+    show_filters([file.filter for file in files if survey in (None, file.filter.survey)])
+    if problems:
+        raise InputError("\n".join(map(str, problems)))
+
+
+@app.command()
+def check(file: FileArgument, conf: ConfOption = None, words: SetOption = None) -> None:
+    """Check a filter by Spark's own analysis, and its examples on the rows that there are."""
+    from broker.filters.backtest import try_examples
+
+    read, bench = _open(file, conf, words)
+    clauses = bench.clauses(read)
+    console = Console(highlight=False, soft_wrap=True)
+    for warning in bench.check(read).warnings:
+        console.print(f"[yellow]{warning}[/]")
+    console.print(f"{read.filter.name} ({read.filter.digest}) can be used: {len(clauses)} clauses")
+    wanted = read.filter.examples
+    if not wanted:
+        return
+    try:
+        results = try_examples(bench.rows(), clauses, wanted)
+    except UsageError as error:
+        console.print(f"its examples are not tried: {error}")
+        return
+    failed = {alert: clause for alert, clause in results.items() if clause is not None}
+    console.print(f"{len(results) - len(failed)} of {len(wanted)} examples pass", end="")
+    console.print(f", {len(wanted) - len(results)} are not in the tables")
+    if failed:
+        lines = [f"alert {alert} fails {clause}" for alert, clause in failed.items()]
+        raise CheckFailed("\n".join(lines))
+
+
+@app.command("test")
+def run_over_nights(
+    file: FileArgument,
+    nights: NightsOption,
+    force: Annotated[bool, typer.Option("--force", help="However much it passes.")] = False,
+    as_json: JsonOption = False,
+    conf: ConfOption = None,
+    words: SetOption = None,
+) -> None:
+    """Run a filter over past nights, as they were known then; exit 1 if it passes too much."""
+    from broker.commands.filter_report import show_back_test
+    from broker.filters.backtest import back_test
+
+    span = parse_nights(nights)
+    read, bench = _open(file, conf, words)
+    result = back_test(bench.rows(span), bench.clauses(read))
+    if as_json:
+        totals = {"alerts": result.alerts, "passed": result.passed, "share": result.share}
+        _print_json(asdict(result) | totals)
+    else:
+        show_back_test(result, bench.survey)
+    limit = read.filter.max_share
+    if result.share > limit and not force:
+        raise CheckFailed(
+            f"{read.filter.name} passes {result.share:.2%} of the stream, and its max_share is "
+            f"{limit:.2%}: make it stricter, raise max_share, or give --force"
+        )
+
+
+@app.command()
+def diff(
+    old: Annotated[str, typer.Argument(metavar="OLD", help="TOML file or name of a filter.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="TOML file or name of another.")],
+    nights: NightsOption,
+    as_json: JsonOption = False,
+    conf: ConfOption = None,
+    words: SetOption = None,
+) -> None:
+    """Objects that a new filter gains and loses over past nights, and the clauses that decide."""
+    from broker.commands.filter_report import show_changed
+    from broker.filters.backtest import changed_objects
+
+    span = parse_nights(nights)
+    first, bench = _open(old, conf, words)
+    second = _read(new, bench.settings)
+    if first.filter.survey != second.filter.survey:
+        raise UsageError(
+            f"{first.filter.name} is for {first.filter.survey}, {second.filter.name} for "
+            f"{second.filter.survey}; compare filters of one survey"
+        )
+    changed = changed_objects(bench.rows(span), bench.clauses(first), bench.clauses(second))
+    if as_json:
+        _print_json([asdict(one) for one in changed])
+    else:
+        show_changed(changed, first.filter.name, second.filter.name)
+
+
+@app.command()
+def why(
+    alert_id: Annotated[int, typer.Argument(help="Alert: ZTF candid, else diaSourceId.")],
+    file: FileArgument,
+    nights: Annotated[
+        str | None, typer.Option("--nights", help="Where to look: a night, or a range A..B.")
+    ] = None,
+    as_json: JsonOption = False,
+    conf: ConfOption = None,
+    words: SetOption = None,
+) -> None:
+    """Explain why an alert passes a filter or not: each clause with its value."""
+    from broker.commands.filter_report import show_why
+    from broker.filters.backtest import explain_alert
+
+    span = parse_nights(nights) if nights else None
+    read, bench = _open(file, conf, words)
+    values = explain_alert(bench.rows(span), bench.clauses(read), alert_id)
+    if values is None:
+        raise UsageError(
+            f"no science row has alert_id {alert_id} in {bench.settings.survey_root}"
+            + (f", nights {nights}" if nights else "")
+        )
+    if as_json:
+        _print_json([asdict(value) for value in values])
+    else:
+        show_why(values, alert_id, read.filter.name)
+
+
+def _open(file: str, conf: Path | None, words: list[str] | None) -> tuple[FilterFile, Bench]:
+    """Read a filter and start Spark for its survey."""
+    read = _read(file, load_settings("ztf", conf, words or ()))
+    settings = load_settings(read.filter.survey, conf, words or ())
+
+    with Console(stderr=True).status("starting Spark"):
+        from broker.commands.filter_bench import Bench
+
+        return read, Bench(settings)
+
+
+def _read(file: str, settings: Settings) -> FilterFile:
+    from broker.filters.definition import load_filters, read_filter
+
+    if Path(file).is_file():
+        return read_filter(Path(file))
+    files, problems = load_filters(settings.filters.folder)
+    for one in files:
+        if one.filter.name == file:
+            return one
+    raise UsageError(
+        f"{file} is neither a file nor one of the filters {', '.join(f.filter.name for f in files)}"
+        + "".join(f"\n{problem}" for problem in problems)
+    )
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))

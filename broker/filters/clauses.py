@@ -1,0 +1,59 @@
+"""A where as its AND clauses, split where Spark's own tree is, not where the text says AND."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pyspark.sql import Column, SparkSession
+
+from broker.filters.check import CheckedFilter
+from broker.filters.session import guarded
+from broker.filters.tree import Node, Tree
+
+
+@dataclass(frozen=True)
+class Clause:
+    """One of the conditions that must all hold.
+
+    Attributes
+    ----------
+    text
+        As written, on one line.
+    condition
+        Whether it holds for an alert; null where it cannot be told.
+    paths
+        Columns that it reads, each once.
+    """
+
+    text: str
+    condition: Column
+    paths: tuple[str, ...]
+
+
+def split_clauses(checked: CheckedFilter, session: SparkSession) -> list[Clause]:
+    """Clauses of a filter, in the order in which they are written."""
+    written, evaluated = checked.parsed, checked.evaluated
+    pairs = zip(_clauses(written, written.root), _clauses(evaluated, evaluated.root), strict=True)
+    return [
+        Clause(
+            written.fragment(node),
+            guarded(session, evaluated.java(twin)),
+            tuple(dict.fromkeys(_paths(written, node))),
+        )
+        for node, twin in pairs
+    ]
+
+
+def _clauses(tree: Tree, node: Node) -> Iterator[Node]:
+    if node.kind != "And":
+        yield node
+        return
+    for child in tree.children(node):
+        yield from _clauses(tree, child)
+
+
+def _paths(tree: Tree, clause: Node) -> Iterator[str]:
+    for node in tree.below(clause):
+        if node.kind == "UnresolvedAttribute":
+            yield tree.fragment(node)
