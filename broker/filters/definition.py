@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from broker.errors import InputError
 from broker.surveys import SURVEYS
 
-Payload = Literal["full", "lite", "cutouts"]
+Payload = Literal["full", "lite", "cutouts", "classification"]
 # Kafka's limit for a topic is 249, of which a prefix and the survey take their part.
 _NAME = re.compile(r"[a-z0-9_]{1,150}")
 
@@ -45,12 +45,27 @@ class Filter(BaseModel):
             raise ValueError("a topic is named after it: use a-z, 0-9 and _, at most 150 of them")
         return name
 
+    @field_validator("name")
+    @classmethod
+    def _is_free(cls, name: str) -> str:
+        if name == "published":
+            raise ValueError("that topic tells what has been published; choose another name")
+        return name
+
     @field_validator("survey")
     @classmethod
     def _is_known(cls, survey: str) -> str:
         if survey not in SURVEYS:
             raise ValueError(f"no such survey; known: {', '.join(SURVEYS)}")
         return survey
+
+    @field_validator("payload")
+    @classmethod
+    def _is_offered(cls, payload: Payload, info: ValidationInfo) -> Payload:
+        survey = SURVEYS.get(info.data.get("survey", ""))
+        if payload == "classification" and survey is not None and survey.answer is None:
+            raise ValueError(f"{survey.name} takes no answers; choose full, lite or cutouts")
+        return payload
 
     @property
     def digest(self) -> str:

@@ -35,15 +35,17 @@ class DuckDBReader:
     """
 
     def __init__(self, schema: StructType) -> None:
-        self._connection = duckdb.connect()
-        self._connection.register("science", to_arrow_schema(schema).empty_table())
+        self._science = to_arrow_schema(schema).empty_table()
 
     def objection(self, where: str) -> str | None:
         """First line of DuckDB's error, if it has one."""
-        try:
-            self._connection.execute(f"DESCRIBE SELECT (\n{where}\n) FROM science")
-        except duckdb.Error as error:
-            return str(error).partition("\n")[0]
+        # A connection that lives when the process ends makes DuckDB complain on stderr.
+        with duckdb.connect() as connection:
+            connection.register("science", self._science)
+            try:
+                connection.execute(f"DESCRIBE SELECT (\n{where}\n) FROM science")
+            except duckdb.Error as error:
+                return str(error).partition("\n")[0]
         return None
 
 

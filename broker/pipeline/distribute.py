@@ -23,7 +23,7 @@ from broker.science.table import science_schema
 from broker.settings import Settings
 from broker.sinks.kafka import Send, Transactions
 from broker.sinks.ledger import FilterCount, LedgerRow
-from broker.sinks.publish import AREAS, Publisher
+from broker.sinks.publish import AREAS, Attempt, Publisher
 from broker.sinks.published import (
     NAME,
     STAGE,
@@ -116,7 +116,7 @@ class Distribute:
                 log.info("batch %s is committed already", key)
             elif key in self._published.batches:
                 log.info("batch %s was published already; only its ledger row was missing", key)
-                self._finish(self._published.batches[key])
+                self._finish(self._publisher.attempt(key), self._published.batches[key])
             else:
                 if self._filters.reload():
                     self._take_filters()
@@ -124,6 +124,7 @@ class Distribute:
 
     def _run(self, upstream: LedgerRow, at: dt.datetime) -> None:
         began = time.monotonic()
+        attempt = self._publisher.attempt(upstream.key)
         row = LedgerRow(
             survey=self.settings.survey,
             stage=STAGE,
@@ -150,7 +151,7 @@ class Distribute:
 
         self._transactions.transact(send_all)
         self._published = self._published.with_filters(self._described)
-        self._finish(row)
+        self._finish(attempt, row)
 
     def _send_alerts(self, upstream: LedgerRow, send: Send) -> tuple[FilterCount, ...]:
         nights = [item.night for item in upstream.by_night if item.written]
@@ -177,8 +178,8 @@ class Distribute:
         reader = self.spark.read.schema(columns).option("basePath", self._storage.uri(area))
         return reader.parquet(*folders)
 
-    def _finish(self, row: LedgerRow) -> None:
-        self._publisher.finish(self._publisher.attempt(row.key), row)
+    def _finish(self, attempt: Attempt, row: LedgerRow) -> None:
+        self._publisher.finish(attempt, row)
         log_distributed(row)
 
     def _take_filters(self) -> None:

@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
-from pyspark.sql.types import StructType
+from pyspark.sql.types import DataType, StringType, StructType
 
-from broker.errors import SettingsError
 from broker.filters import MATCHES, Filter
 from broker.packets.schemas import load_schema, schema_text
 from broker.science.spark_types import to_spark_schema
@@ -23,9 +22,10 @@ _LIGHTCURVE = "lightcurve"
 _PLACE = ("topic", "partition", "offset")
 _RAW_PLACE = (
     StructType()
-    .add("night", "int")
+    .add("night", "integer")
     .add(
-        "ingest", StructType().add("topic", "string").add("partition", "int").add("offset", "long")
+        "ingest",
+        StructType().add("topic", "string").add("partition", "integer").add("offset", "long"),
     )
 )
 
@@ -41,11 +41,6 @@ class Packets:
         Columns of the science table.
     filters
         In the order in which `MATCHES` counts them.
-
-    Raises
-    ------
-    SettingsError
-        A filter asks for what this survey doesn't have.
     """
 
     def __init__(self, survey: Survey, science: StructType, filters: Sequence[Filter]) -> None:
@@ -103,7 +98,7 @@ class Packets:
         columns = {name: F.expr(sql) for name, sql in self._survey.subscriber_fields.items()}
         types = StructType()
         for name, sql in self._survey.subscriber_fields.items():
-            types.add(name, "string" if sql.startswith("'") else self._science[sql].dataType)
+            types.add(name, *_type_of(sql, self._science))
         left_out = {_LIGHTCURVE} if payload == "lite" else set()
         for field in self._science:
             if field.name not in left_out:
@@ -117,12 +112,15 @@ class Packets:
 
     def _answer(self) -> PacketKind:
         answer = self._survey.answer
-        if answer is None:
-            raise SettingsError(
-                f"payload {ANSWER}: {self._survey.name} takes no answers; use full, lite or cutouts"
-            )
+        assert answer is not None  # a filter that asks a survey without one is not loaded
         columns = [F.expr(sql).alias(name) for name, sql in answer.fields.items()]
         return PacketKind(columns, schema_text(load_schema(answer.schema_file)))
+
+
+def _type_of(sql: str, science: StructType) -> tuple[DataType, bool]:
+    """Type of a science column or of a text in quotes, and whether it may be null."""
+    is_text = sql.startswith("'")
+    return (StringType(), False) if is_text else (science[sql].dataType, True)
 
 
 def _by_payload(filters: Iterable[Filter]) -> dict[str, list[int]]:

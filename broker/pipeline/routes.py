@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from pyspark.sql import Row
 from pyspark.sql.types import StructType
 
-from broker.errors import SettingsError
 from broker.filters import Filter
 from broker.kafka.topics import Topics
 from broker.pipeline.outgoing import ANSWER, Packets
 from broker.settings import Settings
 from broker.sinks.kafka import MAX_MESSAGE_BYTES, Message, partition_of
-from broker.sinks.published import NAME, PublishedFilter, topic_of
+from broker.sinks.published import PublishedFilter, topic_of
 from broker.surveys import get_survey
 
 _MS_PER_HOUR = 3_600_000
@@ -69,8 +68,6 @@ class Routes:
 
     Raises
     ------
-    SettingsError
-        A filter asks for what this survey doesn't have, or its topic is taken.
     FatalError
         A topic cannot be made.
     """
@@ -95,11 +92,6 @@ class Routes:
         return len(self.routes)
 
     def _published(self, item: Filter) -> PublishedFilter:
-        if item.name == NAME:
-            raise SettingsError(
-                f"filter {NAME}: the topic of that name tells what has been published; give the "
-                "filter another name"
-            )
         return PublishedFilter(
             name=item.name,
             topic=topic_of(self._settings.kafka.output_prefix, self._settings.survey, item.name),

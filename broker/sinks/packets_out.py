@@ -1,6 +1,6 @@
 """Packets that go out, encoded in the executors with a schema derived from the rows' own types.
 
-Every field may be null. Defaults and documentation are left out: the schema travels as the key of
+Defaults and documentation are left out: the schema travels as the key of
 every message, and whoever reads with the writer's own schema needs neither.
 """
 
@@ -24,6 +24,7 @@ from pyspark.sql.types import (
     IntegerType,
     LongType,
     StringType,
+    StructField,
     StructType,
     TimestampType,
 )
@@ -88,10 +89,15 @@ def _record(fields: StructType, name: str, prefix: str) -> dict[str, Any]:
         "type": "record",
         "name": name,
         "fields": [
-            {"name": f.name, "type": ["null", _avro_type(f.dataType, f"{prefix}{f.name}")]}
-            for f in fields
+            {"name": field.name, "type": _field_type(field, f"{prefix}{field.name}")}
+            for field in fields
         ],
     }
+
+
+def _field_type(field: StructField, path: str) -> Any:
+    kind = _avro_type(field.dataType, path)
+    return ["null", kind] if field.nullable else kind
 
 
 def _avro_type(kind: DataType, path: str) -> Any:
