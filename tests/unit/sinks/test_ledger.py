@@ -1,0 +1,116 @@
+"""The ledger gives back what was written, and tells how far each partition has been read."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import tempfile
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from broker.errors import LedgerError
+from broker.sinks.ledger import (
+    LEDGER_SCHEMA,
+    FilterCount,
+    Ledger,
+    LedgerRow,
+    ModuleCount,
+    NightCount,
+    OffsetRange,
+    ReasonCount,
+    from_table,
+    to_table,
+)
+from broker.storage import Storage
+from tests.unit.sinks.batches import row
+
+LONG = st.integers(0, 2**63 - 1)
+NIGHT = st.integers(0, 2**31 - 1)
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+TIME = st.datetimes(dt.datetime(1970, 1, 1), dt.datetime(2200, 1, 1), timezones=st.just(dt.UTC))
+SECONDS = st.floats(0, 1e6)
+
+
+def several(kind: type, *columns: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
+    return st.lists(st.builds(kind, *columns), max_size=3).map(tuple)
+
+
+ROWS = st.builds(
+    LedgerRow,
+    survey=TEXT,
+    stage=TEXT,
+    key=TEXT,
+    batch_time=TIME,
+    seconds=SECONDS,
+    read=LONG,
+    written=LONG,
+    upstream=st.none() | TEXT,
+    quarantined=LONG,
+    repeats=LONG,
+    repeats_that_differ=LONG,
+    bytes_read=LONG,
+    offsets=several(OffsetRange, TEXT, NIGHT, LONG, LONG, LONG),
+    by_night=several(NightCount, NIGHT, LONG, LONG, LONG, LONG),
+    by_reason=several(ReasonCount, TEXT, LONG),
+    by_filter=several(FilterCount, TEXT, TEXT, LONG),
+    by_module=several(ModuleCount, TEXT, TEXT, SECONDS, LONG),
+)
+
+
+@settings(deadline=None)
+@given(ROWS)
+def test_a_row_comes_back_as_it_was_written(one: LedgerRow) -> None:
+    assert from_table(to_table(one)) == [one]
+
+
+def test_every_column_of_the_contract_is_there() -> None:
+    names = [field.name for field in dataclasses.fields(LedgerRow)]
+    assert sorted(LEDGER_SCHEMA.names) == sorted(names)
+    span = LEDGER_SCHEMA.field("offsets").type.value_type
+    assert [field.name for field in span][:4] == ["topic", "partition", "from", "until"]
+
+
+def keep(storage: Storage, *rows: LedgerRow) -> None:
+    for one in rows:
+        storage.write_table(to_table(one), Ledger.path(one.stage, one.key))
+
+
+def test_rows_come_by_time_then_key_and_by_stage(tmp_path: Path) -> None:
+    storage = Storage(str(tmp_path))
+    later = dt.datetime(2024, 7, 8, tzinfo=dt.UTC)
+    keep(storage, row("a-000001", batch_time=later), row("b-000000"), row("a-000000"))
+    keep(storage, row("a-000000", stage="science", upstream="a-000000"))
+    ledger = Ledger(storage)
+    assert ledger.keys("raw") == ["a-000000", "a-000001", "b-000000"]
+    assert [one.key for one in ledger.rows("raw")] == ["a-000000", "b-000000", "a-000001"]
+    assert ledger.row("science", "a-000000").upstream == "a-000000"
+    assert ledger.rows("distribute") == []
+    assert ledger.has("raw", "b-000000")
+    assert not ledger.has("raw", "b-000001")
+
+
+def test_a_reader_never_sees_a_half_written_row() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        storage = Storage(folder)
+        (Path(folder) / "ledger/stage=raw").mkdir(parents=True)
+        Path(storage._temporary("ledger/stage=raw/a-000000.parquet")).write_bytes(b"PAR1cut")
+        assert Ledger(storage).rows("raw") == []
+
+
+def test_a_file_with_more_than_one_row_is_refused(tmp_path: Path) -> None:
+    storage = Storage(str(tmp_path))
+    two = pa.concat_tables([to_table(row("a-000000")), to_table(row("a-000001"))])
+    storage.write_table(two, Ledger.path("raw", "a-000000"))
+    with pytest.raises(LedgerError, match=r"a-000000\.parquet has 2 rows instead of 1"):
+        Ledger(storage).rows("raw")
+
+
+def test_other_readers_find_the_stage_in_the_path_and_in_the_row_alike(tmp_path: Path) -> None:
+    keep(Storage(str(tmp_path)), row("a-000000"))
+    table = pq.read_table(tmp_path / "ledger", partitioning=None)
+    assert table.column("stage").to_pylist() == ["raw"]
