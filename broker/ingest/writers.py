@@ -12,7 +12,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from broker.packets.schemas import Schema, fingerprint, load_schema
+from broker.packets.schemas import Schema, load_schema
 from broker.surveys import Survey
 
 # Promotions of Avro that lose nothing.
@@ -57,11 +57,6 @@ def align(key: str, schema: Schema, reader: Any) -> Writer:
     unknown: list[str] = []
     aligned = _align_record(placed, reader, "", unknown)
     return Writer(key, json.dumps(aligned, separators=(",", ":")), tuple(unknown))
-
-
-def writer_key(schema: Schema) -> str:
-    """Key of a schema that is known by its content: docs and spelling do not matter."""
-    return fingerprint(schema)
 
 
 def inlined(schema: Schema, name: str) -> Any:

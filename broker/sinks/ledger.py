@@ -226,13 +226,3 @@ class Ledger:
                 "restore it from a backup before going on"
             )
         return from_table(table)[0]
-
-    def ends(self, stage: str) -> dict[tuple[str, int], OffsetRange]:
-        """Last committed range of every (topic, partition): the one that reaches furthest."""
-        furthest: dict[tuple[str, int], OffsetRange] = {}
-        for row in self.rows(stage):
-            for span in row.offsets:
-                place = (span.topic, span.partition)
-                if place not in furthest or span.until >= furthest[place].until:
-                    furthest[place] = span
-        return furthest
