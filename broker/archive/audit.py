@@ -6,15 +6,17 @@ Without ``deep`` they are checked within the ledger; with it, against the files 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from pyarrow import fs
 
+from broker.archive.audit_topics import OutputTopics, check_filters, check_matches, check_messages
+from broker.archive.finding import Finding, NightRange
 from broker.sinks.ledger import Ledger, LedgerRow, NightCount
 from broker.sinks.publish import AREAS
 from broker.storage import Storage
@@ -23,43 +25,12 @@ from broker.storage import Storage
 INGEST_STAGES = ("raw", "replay")
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One equation over everything it was asked for.
-
-    Parameters
-    ----------
-    name
-        The equation in words.
-    summary
-        The figures on both sides.
-    differences
-        Where it does not hold, naming batch, partition or night; none when it holds.
-    """
-
-    name: str
-    summary: str
-    differences: tuple[str, ...] = field(default=())
-
-    @property
-    def holds(self) -> bool:
-        """Whether the equation is true everywhere."""
-        return not self.differences
-
-
-@dataclass(frozen=True)
-class NightRange:
-    """Nights ``first`` to ``last``, both included; all of them by default."""
-
-    first: int = 0
-    last: int = 99_999_999
-
-    def __contains__(self, night: int) -> bool:
-        return self.first <= night <= self.last
-
-
 def audit(
-    storage: Storage, nights: NightRange | None = None, *, deep: bool = False
+    storage: Storage,
+    nights: NightRange | None = None,
+    *,
+    deep: bool = False,
+    topics: OutputTopics | None = None,
 ) -> list[Finding]:
     """Check every equation that the committed stages allow.
 
@@ -70,25 +41,31 @@ def audit(
     nights
         Limits the equations that speak of nights; offsets and batches are always whole.
     deep
-        Also count the rows in the files and their Kafka positions.
+        Also count the rows in the files and their Kafka positions, and evaluate filters again.
+    topics
+        With ``deep``: count the messages in these topics too.
     """
     wanted = nights or NightRange()
     ledger = Ledger(storage)
     ingested = [row for stage in INGEST_STAGES for row in ledger.rows(stage)]
-    science = ledger.rows("science")
+    science, distributed = ledger.rows("science"), ledger.rows("distribute")
     findings = [
         check_offsets(ledger.rows("raw")),
         check_ingest(ingested),
         check_science(ingested, science, wanted),
+        check_filters(science, distributed),
     ]
     if deep:
         findings += [
             check_files(storage, ingested, "raw", wanted),
             check_quarantine_files(storage, ledger.rows("raw")),
-            check_positions(storage, wanted),
+            check_positions(storage, ingested, wanted),
             check_files(storage, science, "science", wanted),
             check_science_ids(storage, wanted),
+            check_matches(storage, distributed),
         ]
+    if deep and topics is not None and distributed:
+        findings.append(check_messages(storage, distributed, topics))
     return findings
 
 
@@ -231,15 +208,43 @@ def check_quarantine_files(storage: Storage, rows: Iterable[LedgerRow]) -> Findi
     )
 
 
-def check_positions(storage: Storage, nights: NightRange) -> Finding:
-    """Raw rows have distinct Kafka positions, but for the repeats, which are counted."""
-    rows = _positions(storage, nights)
-    distinct = rows.group_by(["topic", "partition", "offset"]).aggregate([])
-    repeats = rows.num_rows - distinct.num_rows
+def check_positions(storage: Storage, rows: Iterable[LedgerRow], nights: NightRange) -> Finding:
+    """Per batch: raw rows have distinct Kafka positions, inside the batch's offset ranges."""
+    ranges: dict[tuple[str, str, int], list[tuple[int, int]]] = defaultdict(list)
+    keys = set()
+    for row in rows:
+        keys.add(row.key)
+        for span in row.offsets:
+            ranges[row.key, span.topic, span.partition].append((span.start, span.until))
+    positions = _positions(storage, nights)
+    places = positions.group_by(["batch", "topic", "partition"]).aggregate([("offset", "list")])
+    differences = []
+    for key, topic, partition, offsets in zip(*places.to_pydict().values(), strict=True):
+        twice = len(offsets) - len(set(offsets))
+        outside = _count_outside(offsets, ranges[key, topic, partition])
+        # Batches without a ledger row are named by `check_files`.
+        if key in keys and (twice or outside):
+            differences.append(
+                f"raw, batch {key}, topic {topic}, partition {partition}: {twice} rows are there "
+                f"twice, {outside} are not in the batch's offsets"
+            )
+    distinct = positions.group_by(["topic", "partition", "offset"]).aggregate([]).num_rows
     return Finding(
-        "raw rows, counted by their Kafka positions",
-        f"{rows.num_rows} rows, {distinct.num_rows} positions, {repeats} read again",
+        "per batch: raw rows at distinct positions in its offsets",
+        f"{positions.num_rows} rows, {distinct} positions, {positions.num_rows - distinct} of them "
+        "read again",
+        tuple(sorted(differences)),
     )
+
+
+def _count_outside(offsets: Sequence[int], ranges: Sequence[tuple[int, int]]) -> int:
+    """How many offsets lie in none of the ranges."""
+    if not ranges:
+        return len(offsets)
+    starts, untils = np.array(sorted(ranges)).T
+    wanted = np.asarray(offsets)
+    before = np.searchsorted(starts, wanted, side="right") - 1
+    return int(np.count_nonzero((before < 0) | (wanted >= untils[before])))
 
 
 def rows_in_files(storage: Storage, table: str) -> dict[tuple[int, str], int]:
@@ -256,9 +261,10 @@ def rows_in_files(storage: Storage, table: str) -> dict[tuple[int, str], int]:
 
 
 def _positions(storage: Storage, nights: NightRange) -> pa.Table:
-    schema = pa.schema([("topic", pa.string()), ("partition", pa.int32()), ("offset", pa.int64())])
+    """Batch and Kafka position of every raw row."""
+    place = [("topic", pa.string()), ("partition", pa.int32()), ("offset", pa.int64())]
     if not storage.exists(AREAS["raw"]):
-        return schema.empty_table()
+        return pa.schema([("batch", pa.string()), *place]).empty_table()
     partitions = ds.partitioning(
         pa.schema([("night", pa.int32()), ("batch", pa.string())]), flavor="hive"
     )
@@ -269,5 +275,5 @@ def _positions(storage: Storage, nights: NightRange) -> pa.Table:
         partitioning=partitions,
     )
     in_nights = (ds.field("night") >= nights.first) & (ds.field("night") <= nights.last)
-    columns = {name: pc.field("ingest", name) for name in schema.names}
+    columns = {"batch": ds.field("batch")} | {n: pc.field("ingest", n) for n, _ in place}
     return raw.to_table(columns=columns, filter=in_nights)

@@ -10,7 +10,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from broker.archive.audit import Finding, NightRange, audit
+from broker.archive.audit import audit
+from broker.archive.audit_topics import OutputTopics
+from broker.archive.finding import Finding, NightRange
 from broker.errors import CheckFailed
 from broker.nights import parse_nights
 from broker.settings import load_settings
@@ -22,7 +24,9 @@ def main(
     night: Annotated[
         str | None, typer.Option("--night", "--nights", help="A night, or a range A..B.")
     ] = None,
-    deep: Annotated[bool, typer.Option(help="From the files too, not only the ledger.")] = False,
+    deep: Annotated[
+        bool, typer.Option(help="From files and topics too, not only the ledger.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     conf: Annotated[Path | None, typer.Option(help="A further TOML file of settings.")] = None,
     words: Annotated[
@@ -32,7 +36,10 @@ def main(
     """Check the equations between Kafka, the tables and the ledger; exit 1 on a difference."""
     settings = load_settings(survey, conf, words or ())
     nights = NightRange(*parse_nights(night)) if night else NightRange()
-    findings = audit(Storage(settings.survey_root), nights, deep=deep)
+    topics = OutputTopics(
+        settings.kafka.output_options(), settings.kafka.output_prefix, settings.survey
+    )
+    findings = audit(Storage(settings.survey_root), nights, deep=deep, topics=topics)
     if as_json:
         typer.echo(json.dumps([{**asdict(f), "holds": f.holds} for f in findings], indent=2))
     else:

@@ -14,7 +14,8 @@ from rich.columns import Columns
 from rich.console import Console
 from rich.table import Table
 
-from broker.archive.audit import Finding, audit
+from broker.archive.audit import audit
+from broker.archive.finding import Finding
 from broker.commands.audit import show_findings
 from broker.errors import CheckFailed
 from broker.kafka.host import free_port

@@ -7,7 +7,14 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, TopicPartition
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
 
 from broker.errors import FatalError
 from broker.kafka.trouble import Trouble
@@ -43,9 +50,7 @@ def read_committed(
     """
     servers = options["bootstrap.servers"]
     trouble = Trouble(servers)
-    # The group is never joined; librdkafka wants a name.
-    group = {"group.id": f"nightjar-{uuid.uuid4()}", "error_cb": trouble}
-    with closing(Consumer({**options, **_OPTIONS, **group})) as consumer:
+    with closing(_consumer(options, trouble)) as consumer:
         starts = [TopicPartition(topic, p, OFFSET_BEGINNING) for p in range(partitions)]
         consumer.assign(starts)
         unread = set(range(partitions))
@@ -66,3 +71,29 @@ def read_committed(
                     f"topic {topic} of Kafka at {servers} cannot be read to its end: "
                     f"{trouble.reason}; try again when the broker is well"
                 )
+
+
+def first_offsets(
+    options: Mapping[str, str], topic: str, partitions: int, patience_seconds: float
+) -> dict[int, int]:
+    """First offset that each partition still has: above 0 once messages have expired.
+
+    Raises
+    ------
+    FatalError
+        The cluster does not tell.
+    """
+    with closing(_consumer(options, Trouble(options["bootstrap.servers"]))) as consumer:
+        try:
+            return {
+                p: consumer.get_watermark_offsets(TopicPartition(topic, p), patience_seconds)[0]
+                for p in range(partitions)
+            }
+        except KafkaException as error:
+            raise FatalError(f"topic {topic} does not tell where it begins: {error}") from None
+
+
+def _consumer(options: Mapping[str, str], trouble: Trouble) -> Consumer:
+    # The group is never joined; librdkafka wants a name.
+    group = {"group.id": f"nightjar-{uuid.uuid4()}", "error_cb": trouble}
+    return Consumer({**options, **_OPTIONS, **group})
