@@ -45,6 +45,9 @@ COMMANDS: dict[str, Entry] = {
     "filter": Entry(
         "broker.commands.filter:app", "List, check, back-test and compare filters; ask why."
     ),
+    "classify": Entry(
+        "broker.commands.classify:main", "Score light curves with the stream's classifier."
+    ),
     "audit": Entry(
         "broker.commands.audit:main", "Prove that nothing is lost and nothing doubled."
     ),

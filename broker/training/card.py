@@ -86,8 +86,9 @@ def write_card(
         "curve's last point is in it; calibrated on folds that the trees were not fitted on, "
         "measured with a calibration fitted on the other folds",
         "mix": _mix(data),
-        "abstains": f"fewer than {MIN_POINTS} positive detections in {', '.join(BANDS_OF_MODEL[survey])}, or positive "
-        f"detections over more than {MAX_DAYS:g} d",
+        "abstains": f"fewer than {MIN_POINTS} positive detections in "
+        f"{', '.join(BANDS_OF_MODEL[survey])}, or positive detections over more than "
+        f"{MAX_DAYS:g} d",
         "trees": {**PARAMETERS, "rounds": ROUNDS[survey]},
         "calibration": {
             "slope": calibration.slope.tolist(),
@@ -180,7 +181,7 @@ def _results(card: Card) -> list[str]:
         lines += [
             "## Each other kind apart, by object",
             "",
-            f"| kind | objects | light curves | score ≥ 0.5 | 95 % | labels |",
+            "| kind | objects | light curves | score ≥ 0.5 | 95 % | labels |",
             "|---|---|---|---|---|---|",
             *(_alone_row(r) for r in alone),
             "",

@@ -117,6 +117,8 @@ def _fit_shapes(points: Detections, start: Start, state: _State) -> Floats:
 
 def _fit_shape(points: Detections, start: Start, state: _State, k: int) -> Floats:
     share = state.share[:, k]
+    if share.max() <= _LEAST_SHARE:  # a template that lost all its members starts again
+        share = (start.class_of[start.template] == start.class_of[k]).astype(float)
     used = np.flatnonzero(share[points.owner] > _LEAST_SHARE)
     owner, band = points.owner[used], points.band[used]
     low, part = place_on_knots(points.mjd[used] - state.maximum[owner, k])

@@ -270,7 +270,7 @@ class _Starts:
         groups.append((label == OTHER, 1, OTHER))
         template[label == CORE_COLLAPSE] = _N_IA
         for members, n, of_class in groups:
-            edges = np.quantile(duration[members], np.arange(1, n) / n) if n > 1 else []
+            edges = np.quantile(duration[members], np.arange(1, n) / n) if members.any() else []
             template[members] = len(class_of) + np.searchsorted(edges, duration[members])
             class_of += [of_class] * n
         return Start(template, np.array(class_of), _COLOUR, BANDS_OF_MODEL["ztf"])
