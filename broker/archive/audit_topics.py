@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import tomllib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,7 +29,7 @@ _PATIENCE_SECONDS = 30.0
 _PARTITIONS = ds.partitioning(
     pa.schema([("night", pa.int32()), ("batch", pa.string())]), flavor="hive"
 )
-_UNKNOWN = "unknown"
+_UNKNOWN, _ARCHIVED = "unknown", "archived"
 BatchFilter = tuple[str, str]
 """Batch key and a filter's digest."""
 
@@ -58,6 +58,16 @@ class _Sent:
     by_batch: Counter[BatchFilter] = field(default_factory=Counter)
     doubled: int = 0
     kept_since: dt.datetime | None = None
+
+
+@dataclass
+class _Compared:
+    """A topic against the ledger, in messages."""
+
+    read: int
+    expired: int = 0
+    in_hand: int = 0
+    differences: list[str] = field(default_factory=list)
 
 
 def check_filters(science: Iterable[LedgerRow], distributed: Iterable[LedgerRow]) -> Finding:
@@ -112,39 +122,56 @@ def check_messages(
     storage: Storage, distributed: Sequence[LedgerRow], topics: OutputTopics
 ) -> Finding:
     """Per batch and filter: messages committed = as the ledger says, none of them twice."""
-    batch_of, online = _batch_of_alerts(storage), _science_folders(storage)
+    online = _science_folders(storage)
+    rows = [row for row in distributed if row.key in online]
     # Alerts of batches that have gone to the archive cannot be told from strangers.
-    strangers = {_UNKNOWN} if any(row.key not in online for row in distributed) else set()
+    stranger = _UNKNOWN if len(rows) == len(distributed) else _ARCHIVED
+    batch_of = defaultdict(lambda: stranger, _batch_of_alerts(storage, online))
     known = Topics(topics.options, _PATIENCE_SECONDS).partitions()
     names = sorted({count.name for row in distributed for count in row.by_filter})
-    differences, read, expired = [], 0, 0
+    compared = []
     for name in names:
         topic = topic_of(topics.prefix, topics.survey, name)
         sent = _read(topics.options, topic, known.get(topic, 0), batch_of)
-        read += sent.by_batch.total()
-        if sent.doubled:
-            differences.append(f"topic {topic}: {sent.doubled} messages are there twice")
-        for row, digest, matched in _of_filter(distributed, name):
-            if row.key not in online:
-                continue
-            n_found = sent.by_batch.pop((row.key, digest), 0)
-            is_old = sent.kept_since is not None and row.batch_time <= sent.kept_since
-            if is_old and n_found < matched:
-                expired += matched - n_found
-            elif n_found != matched:
-                differences.append(
-                    f"batch {row.key}, topic {topic}: {n_found} messages, {matched} in the ledger"
-                )
-        differences += [
-            f"batch {key}, topic {topic}: {n} messages ({digest}) that no ledger row tells of"
-            for (key, digest), n in sorted(sent.by_batch.items())
-            if key not in strangers
-        ]
+        compared.append(_compare(topic, sent, rows, name))
+    notes = {
+        "expired": sum(item.expired for item in compared),
+        "of batches in hand": sum(item.in_hand for item in compared),
+    }
     return Finding(
         "per batch, filter: messages committed = in the ledger",
-        f"{read} messages in {len(names)} topics" + (f", {expired} expired" if expired else ""),
-        tuple(differences),
+        ", ".join(
+            [f"{sum(item.read for item in compared)} messages in {len(names)} topics"]
+            + [f"{n} {what}" for what, n in notes.items() if n]
+        ),
+        tuple(line for item in compared for line in item.differences),
     )
+
+
+def _compare(topic: str, sent: _Sent, rows: Iterable[LedgerRow], name: str) -> _Compared:
+    """Compare a topic's messages with what the ledger tells of its filter."""
+    compared = _Compared(read=sent.by_batch.total())
+    if sent.doubled:
+        compared.differences.append(f"topic {topic}: {sent.doubled} messages are there twice")
+    for row, digest, matched in _of_filter(rows, name):
+        found = sent.by_batch.pop((row.key, digest), 0)
+        is_old = sent.kept_since is not None and row.batch_time <= sent.kept_since
+        if is_old and found < matched:
+            compared.expired += matched - found
+        elif found != matched:
+            compared.differences.append(
+                f"batch {row.key}, topic {topic}: {found} messages, {matched} in the ledger"
+            )
+    told = {row.key for row in rows}
+    for (key, digest), n in sorted(sent.by_batch.items()):
+        if key in told or key == _UNKNOWN:
+            compared.differences.append(
+                f"batch {key}, topic {topic}: {n} messages ({digest}) that the ledger lacks"
+            )
+        elif key != _ARCHIVED:
+            # Committed a moment ago, or before a crash: the next start writes the ledger's row.
+            compared.in_hand += n
+    return compared
 
 
 class _WhereByDigest:
@@ -190,7 +217,7 @@ def _of_filter(distributed: Iterable[LedgerRow], name: str) -> Iterator[tuple[Le
 
 
 def _read(
-    options: Mapping[str, str], topic: str, partitions: int, batch_of: Mapping[int, str]
+    options: Mapping[str, str], topic: str, partitions: int, batch_of: dict[int, str]
 ) -> _Sent:
     sent = _Sent()
     if not partitions:
@@ -201,7 +228,7 @@ def _read(
     for message in read_committed(options, topic, partitions, _PATIENCE_SECONDS):
         headers: dict[str, Any] = dict(message.headers() or ())
         alert_id, digest = int(headers["alert_id"]), headers["filter_digest"].decode()
-        sent.by_batch[batch_of.get(alert_id, _UNKNOWN), digest] += 1
+        sent.by_batch[batch_of[alert_id], digest] += 1
         sent.doubled += (alert_id, digest) in seen
         seen.add((alert_id, digest))
         if message.partition() in expired:
@@ -223,10 +250,10 @@ def _science_folders(storage: Storage) -> dict[str, list[str]]:
     return found
 
 
-def _batch_of_alerts(storage: Storage) -> dict[int, str]:
+def _batch_of_alerts(storage: Storage, online: Mapping[str, list[str]]) -> dict[int, str]:
     """Alert id → key of its batch, of all that is online."""
     found: dict[int, str] = {}
-    for key, folders in _science_folders(storage).items():
+    for key, folders in online.items():
         ids = _dataset(storage, folders).to_table(columns=["alert_id"])["alert_id"]
         found.update(dict.fromkeys(ids.to_pylist(), key))
     return found

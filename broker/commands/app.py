@@ -36,6 +36,9 @@ COMMANDS: dict[str, Entry] = {
     "consume": Entry(
         "broker.commands.consume:main", "Read alerts from a topic or files: show, choose, save."
     ),
+    "topics": Entry(
+        "broker.commands.topics:main", "List what there is to subscribe to: sentence, rate, schema."
+    ),
     "schema": Entry(
         "broker.commands.schema:main", "Show a packet's version, framing, fields and types."
     ),
@@ -48,9 +51,7 @@ COMMANDS: dict[str, Entry] = {
     "classify": Entry(
         "broker.commands.classify:main", "Score light curves with the stream's classifier."
     ),
-    "audit": Entry(
-        "broker.commands.audit:main", "Prove that nothing is lost and nothing doubled."
-    ),
+    "audit": Entry("broker.commands.audit:main", "Prove that nothing is lost and nothing doubled."),
     "quarantine": Entry(
         "broker.commands.quarantine:app", "List, show and replay packets that could not be used."
     ),

@@ -1,0 +1,136 @@
+"""``nightjar topics``: what there is to subscribe to."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from broker.errors import UsageError
+from broker.settings import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from broker.settings import Settings
+    from broker.sinks.published import Published
+
+_PATIENCE_SECONDS = 10.0
+_DAY = dt.timedelta(days=1)
+_MS_PER_DAY = 86_400_000
+
+
+@dataclass(frozen=True)
+class TopicLine:
+    """What a subscriber wants to know about a topic."""
+
+    topic: str
+    sentence: str
+    alerts: int
+    alerts_last_day: int
+    retention_days: float | None
+    payload: str
+    schema_fingerprint: str
+    active: bool
+
+
+def main(
+    survey: Annotated[str, typer.Option(help="Survey: a file conf/<survey>.toml.")] = "ztf",
+    servers: Annotated[
+        str | None, typer.Option(help="host:port of Kafka. Default: the settings'.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    conf: Annotated[Path | None, typer.Option(help="A further TOML file of settings.")] = None,
+    words: Annotated[
+        list[str] | None, typer.Option("--set", help="section.key=value, as often as needed.")
+    ] = None,
+) -> None:
+    """List the topics of filtered alerts: sentence, rate, retention, schema.
+
+    Asks Kafka alone, so it works wherever the topics can be read.
+    """
+    settings = load_settings(survey, conf, words or ())
+    options = settings.kafka.output_options()
+    lines = read_lines(settings, options | ({"bootstrap.servers": servers} if servers else {}))
+    if as_json:
+        typer.echo(json.dumps([asdict(line) for line in lines], indent=2, ensure_ascii=False))
+    else:
+        _show(lines)
+
+
+def read_lines(settings: Settings, options: dict[str, str]) -> list[TopicLine]:
+    """One line per filter that has ever run, by name.
+
+    Raises
+    ------
+    UsageError
+        Nothing has been published there.
+    """
+    from broker.kafka.topics import Topics
+    from broker.sinks.published import NAME, read_published, topic_of
+
+    topics = Topics(options, _PATIENCE_SECONDS)
+    marker = topic_of(settings.kafka.output_prefix, settings.survey, NAME)
+    known = topics.partitions()
+    if marker not in known:
+        raise UsageError(
+            f"Kafka at {options['bootstrap.servers']} has no topic {marker}, so no distribute of "
+            f"{settings.survey} has sent anything there; see --servers, --survey and "
+            "kafka.output_prefix"
+        )
+    published = read_published(options, marker, known[marker], _PATIENCE_SECONDS)
+    topics_of = [item.topic for item in published.filters.values() if item.topic in known]
+    return _lines(published, topics.settings(topics_of, "retention.ms"))
+
+
+def _lines(published: Published, retention_ms: dict[str, str]) -> list[TopicLine]:
+    lines = []
+    for name, item in sorted(published.filters.items()):
+        kept = retention_ms.get(item.topic)
+        lines.append(
+            TopicLine(
+                topic=item.topic,
+                sentence=item.description,
+                alerts=_sent(published, name, published.batches),
+                alerts_last_day=_sent(published, name, _last_day(published)),
+                retention_days=int(kept) / _MS_PER_DAY if kept is not None else None,
+                payload=item.payload,
+                schema_fingerprint=item.schema_fingerprint,
+                active=item.active,
+            )
+        )
+    return lines
+
+
+def _last_day(published: Published) -> list[str]:
+    since = dt.datetime.now(dt.UTC) - _DAY
+    return [key for key, at in published.sent_at.items() if at > since]
+
+
+def _sent(published: Published, name: str, batches: Iterable[str]) -> int:
+    return sum(
+        count.matched
+        for key in batches
+        for count in published.batches[key].by_filter
+        if count.name == name
+    )
+
+
+def _show(lines: list[TopicLine]) -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    for line in lines:
+        kept = f"{line.retention_days:g} days" if line.retention_days is not None else "unknown"
+        status = "" if line.active else " [yellow](its filter does not run any more)[/]"
+        console.print(f"[bold]{line.topic}[/]{status}", soft_wrap=True)
+        console.print(f"    {line.sentence}", soft_wrap=True, markup=False)
+        console.print(
+            f"    {line.alerts_last_day} alerts in the last 24 h, {line.alerts} in all; kept "
+            f"{kept}; {line.payload} packets, schema {line.schema_fingerprint}",
+            soft_wrap=True,
+        )
