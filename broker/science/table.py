@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
 from broker.errors import PublishError, SettingsError
+from broker.packets.fields import named_types
 from broker.packets.schemas import load_schema
 from broker.science.arrow import column
 from broker.science.batch import ERRORS, SciencePass
@@ -94,9 +96,10 @@ def record_fields(survey: Survey) -> list[pa.Field]:
 
 def packet_fields(survey: Survey, names: Iterable[str]) -> list[pa.Field]:
     """Top-level fields of the survey's packets, as the reader schema has them."""
-    units = survey.science.record_units
-    by_name = {field["name"]: field for field in load_schema(survey.schema_folder)["fields"]}
-    return [_record_field(by_name[name], name, units) for name in names]
+    schema = load_schema(survey.schema_folder)
+    by_name = {field["name"]: field for field in schema["fields"]}
+    to_field = _PacketFields(survey.science.record_units, named_types(schema))
+    return [to_field(by_name[name], name) for name in names]
 
 
 def differences(found: pa.Schema, declared: pa.Schema) -> list[str]:
@@ -137,18 +140,24 @@ def _leaves(fields: list[pa.Field], prefix: str = "") -> Iterator[tuple[str, str
             yield path, str(kind)
 
 
-def _record_field(field: Mapping[str, Any], path: str, units: Mapping[str, str]) -> pa.Field:
-    kind = _arrow_type(field["type"], path, units)
-    return column(field["name"], kind, units.get(path, ""), "as in the packet")
+@dataclass(frozen=True)
+class _PacketFields:
+    """Fields of an Avro schema as Arrow fields; a type may be named where it was used before."""
 
+    units: Mapping[str, str]
+    named: Mapping[str, Any]
 
-def _arrow_type(avro: Any, path: str, units: Mapping[str, str]) -> pa.DataType:
-    if isinstance(avro, list):
-        (avro,) = (branch for branch in avro if branch != "null")
-    if isinstance(avro, str):
-        return _PRIMITIVES[avro]
-    if avro["type"] == "record":
-        return pa.struct([_record_field(f, f"{path}.{f['name']}", units) for f in avro["fields"]])
-    if avro["type"] == "array":
-        return pa.list_(_arrow_type(avro["items"], path, units))
-    return _PRIMITIVES[avro["type"]]
+    def __call__(self, field: Mapping[str, Any], path: str) -> pa.Field:
+        kind = self._type(field["type"], path)
+        return column(field["name"], kind, self.units.get(path, ""), "as in the packet")
+
+    def _type(self, avro: Any, path: str) -> pa.DataType:
+        if isinstance(avro, list):
+            (avro,) = (branch for branch in avro if branch != "null")
+        if isinstance(avro, str):
+            avro = self.named.get(avro, {"type": avro})
+        if avro["type"] == "record":
+            return pa.struct([self(field, f"{path}.{field['name']}") for field in avro["fields"]])
+        if avro["type"] == "array":
+            return pa.list_(self._type(avro["items"], path))
+        return _PRIMITIVES[avro["type"]]

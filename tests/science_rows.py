@@ -1,0 +1,179 @@
+"""Science rows made without science: random values of every declared field, sentinels included.
+
+They have the declared schema and the ranges that the shipped filters ask about, so that a test of
+what comes after science needs neither packets nor Spark.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from broker.science.batch import SciencePass
+from broker.science.table import packet_fields, science_schema
+from broker.settings import load_settings
+from broker.sinks.ledger import LedgerRow, NightCount
+from broker.sinks.publish import Publisher
+from broker.storage import Storage
+from broker.surveys import get_survey
+
+FIRST_ID = 2_800_000_000_000_000_000
+"""Beyond 2⁵³, as real ids are."""
+NIGHTS = (20240909, 20240910)
+AT = dt.datetime(2024, 9, 10, 5, 30, tzinfo=dt.UTC)
+_NULL_SHARE = 0.1
+Draw = Callable[[random.Random], Any]
+
+
+def _between(low: float, high: float) -> Draw:
+    return lambda rng: rng.uniform(low, high)
+
+
+def _share(share: float) -> Draw:
+    return lambda rng: rng.random() < share
+
+
+def _one_of(*values: Any) -> Draw:
+    return lambda rng: rng.choice(values)
+
+
+# What filters look at; the rest is anything.
+_DRAWS: dict[str, Draw] = {
+    "survey": _one_of("ztf"),
+    "mag": _between(15, 21),
+    "age_days": _between(0, 100),
+    "n_detections": lambda rng: rng.randint(1, 30),
+    "is_positive": _share(0.9),
+    "real_bogus.is_real": _share(0.8),
+    "solar_system.is_known": _share(0.2),
+    "solar_system.code": _one_of(0, 0, 1, 2, 3),
+    "recent.mag_per_day": lambda rng: rng.gauss(0, 0.3),
+    "recent.mag_per_day_err": _between(0.01, 0.1),
+    "classifier.score": _between(0, 1),
+    "classifier.n_points": lambda rng: rng.randint(3, 20),
+    "classifier.probabilities.sn_ia": _between(0, 0.9),
+    "classifier.probabilities.sn_ii": _between(0, 0.1),
+    "candidate.distpsnr1": _one_of(-999.0, 0.0, 0.7, 3.0, 7.0, 12.0),
+    "candidate.sgscore1": _one_of(-999.0, 0.1, 0.5, 0.8, 1.0),
+    "candidate.neargaiabright": _one_of(-999.0, 10.0, 60.0),
+    "candidate.maggaiabright": _one_of(-999.0, 11.0, 13.0),
+    "candidate.classtar": _between(0, 1),
+    "candidate.distnr": _one_of(-999.0, 0.4, 4.0),
+    "diaObject.hostgal_snsep": _one_of(-9.0, 0.3),
+}
+_BY_TYPE: dict[pa.DataType, Draw] = {
+    pa.bool_(): _share(0.5),
+    pa.int32(): lambda rng: rng.choice((0, -999, rng.randint(-(2**31), 2**31 - 1))),
+    pa.int64(): lambda rng: rng.choice((0, -999, rng.randint(-(2**63), 2**63 - 1))),
+    pa.float32(): lambda rng: rng.choice((-999.0, rng.gauss(0, 1e3))),
+    pa.float64(): lambda rng: rng.choice((-999.0, 0.0, rng.gauss(0, 1e6))),
+    pa.string(): _one_of("", "g", "null", "Ø 2024 AB1"),
+    pa.binary(): lambda rng: rng.randbytes(rng.randint(0, 50)),
+    pa.timestamp("us", tz="UTC"): lambda rng: AT + dt.timedelta(microseconds=rng.randint(0, 10**9)),
+}
+
+
+def schema_of(survey: str) -> pa.Schema:
+    """The science table's declared columns."""
+    return science_schema(
+        get_survey(survey), SciencePass(survey, load_settings(survey, environ={}).science)
+    )
+
+
+def science_rows(survey: str, numbers: Sequence[int], seed: int = 1) -> pa.Table:
+    """One row per number, which makes its ids; every fifth shares its object with the next."""
+    rng = random.Random(seed * 1_000_003 + numbers[0])
+    schema = schema_of(survey)
+    rows = []
+    for number in numbers:
+        row = {field.name: _value(field, field.name, rng) for field in schema}
+        row["alert_id"] = FIRST_ID + number * 1009
+        row["object_id"] = f"{survey}{(number + 1) // 5 if number % 5 > 3 else number:07d}"
+        row["survey"] = survey
+        row["night"] = NIGHTS[number % 2]
+        row["ingest"] = {
+            "topic": "alerts",
+            "partition": number % 3,
+            "offset": number,
+            "kafka_timestamp": AT + dt.timedelta(milliseconds=number),
+        }
+        rows.append(row)
+    return pa.Table.from_pylist(rows, schema=schema)
+
+
+def raw_rows(survey: str, science: pa.Table) -> pa.Table:
+    """Rows of the raw table for science rows: their place in Kafka, and what they don't have."""
+    mapping = get_survey(survey)
+    names = (*mapping.cutouts, *(mapping.answer.raw_fields if mapping.answer else ()))
+    fields = packet_fields(mapping, names)
+    rows = []
+    for row in science.select(["alert_id", "night", "ingest"]).to_pylist():
+        rng = random.Random(row["alert_id"])
+        rows.append({**row, **{field.name: _draw(field.type, field.name, rng) for field in fields}})
+    kept = [science.schema.field(name) for name in ("alert_id", "night", "ingest")]
+    return pa.Table.from_pylist(rows, schema=pa.schema([*kept, *fields]))
+
+
+def write_batches(
+    root: Path, survey: str, batches: Sequence[pa.Table], first: int = 0, raw: bool = False
+) -> list[str]:
+    """Commit science batches, and raw ones beside them; return their keys."""
+    storage = Storage(str(root / survey))
+    keys = [f"abcdef01-{first + k:06d}" for k in range(len(batches))]
+    for key, table in zip(keys, batches, strict=True):
+        if raw:
+            _write(storage, "raw", key, raw_rows(survey, table))
+        _write(storage, "science", key, table)
+    return keys
+
+
+def _write(storage: Storage, stage: str, key: str, table: pa.Table) -> None:
+    publisher = Publisher(storage, stage)
+    attempt = publisher.attempt(key)
+    counts = []
+    for night, rows in _by_night(table):
+        folder = f"{attempt.table_folder(stage)}/night={night}"
+        storage.make_folder(folder)
+        half = -(-rows.num_rows // 2)
+        for k in range(2):
+            part = rows.slice(k * half, half)
+            pq.write_table(part, storage.path(f"{folder}/part-{k}.parquet"), compression="zstd")
+        counts.append(NightCount(night, written=rows.num_rows))
+    row = LedgerRow(
+        survey=storage.root.rpartition("/")[2],
+        stage=stage,
+        key=key,
+        batch_time=AT + dt.timedelta(seconds=int(key[-6:])),
+        seconds=1.0,
+        read=table.num_rows,
+        written=table.num_rows,
+        by_night=tuple(counts),
+    )
+    publisher.finish(attempt, row)
+
+
+def _by_night(table: pa.Table) -> Iterator[tuple[int, pa.Table]]:
+    nights = table["night"].to_pylist()
+    for night in sorted(set(nights)):
+        chosen = pa.array([value == night for value in nights])
+        yield night, table.filter(chosen).drop_columns(["night"])
+
+
+def _value(field: pa.Field, path: str, rng: random.Random) -> Any:
+    return None if rng.random() < _NULL_SHARE else _draw(field.type, path, rng)
+
+
+def _draw(kind: pa.DataType, path: str, rng: random.Random) -> Any:
+    if path in _DRAWS:
+        return _DRAWS[path](rng)
+    if pa.types.is_struct(kind):
+        return {field.name: _value(field, f"{path}.{field.name}", rng) for field in kind}
+    if pa.types.is_list(kind):
+        return [_draw(kind.value_type, path, rng) for _ in range(rng.randint(0, 6))]
+    return _BY_TYPE[kind](rng)
