@@ -12,29 +12,37 @@ from broker.surveys.base import Answer
 _SN_IA, _SN_II, _OTHER, _ABSTAINED = 2222, 2224, 200, 300
 
 
+# No field of the message may be null, or the stream would stop at that alert for good.
+_NEVER = "timestamp_micros(0)"
+
+
+def _probability(name: str) -> str:
+    return f"coalesce(cast(classifier.probabilities.{name} as float), 0F)"
+
+
 def _class(class_id: int, probability: str) -> str:
-    return f"named_struct('classId', {class_id}, 'probability', cast({probability} as float))"
+    return f"named_struct('classId', {class_id}, 'probability', {probability})"
 
 
-_IA, _II = "classifier.probabilities.sn_ia", "classifier.probabilities.sn_ii"
+_IA, _II = _probability("sn_ia"), _probability("sn_ii")
 # What single precision leaves over is the remainder's, so that the message's own numbers sum to 1.
-_REMAINDER = f"greatest(0, 1 - cast({_IA} as float) - cast({_II} as float))"
+_REMAINDER = f"greatest(0F, 1F - {_IA} - {_II})"
 _SCORED = ", ".join((_class(_SN_IA, _IA), _class(_SN_II, _II), _class(_OTHER, _REMAINDER)))
 
 BROKER_CLASSIFICATION = Answer(
     schema_file=PROJECT_ROOT / "schemas/elasticc/0.9.1/elasticc.v0_9_1.brokerClassification.avsc",
     fields={
-        "alertId": "alertId",
-        "diaSourceId": "alert_id",
+        "alertId": "coalesce(alertId, 0L)",
+        "diaSourceId": "coalesce(alert_id, 0L)",
         # The challenge measures latency from when it put the alert into Kafka.
-        "elasticcPublishTimestamp": "ingest.kafka_timestamp",
+        "elasticcPublishTimestamp": f"coalesce(ingest.kafka_timestamp, {_NEVER})",
         "brokerIngestTimestamp": "raw_at",
         "brokerName": "'Nightjar'",
-        "brokerVersion": "provenance.broker_version",
+        "brokerVersion": "coalesce(provenance.broker_version, '')",
         "classifierName": "'nightjar_light_curve'",
         "classifierParams": "coalesce(classifier.model, '')",
         "classifications": (
-            f"CASE WHEN classifier.score IS NULL THEN array({_class(_ABSTAINED, '1')}) "
+            f"CASE WHEN classifier.score IS NULL THEN array({_class(_ABSTAINED, '1F')}) "
             f"ELSE array({_SCORED}) END"
         ),
     },
