@@ -128,7 +128,7 @@ def diff(
     if as_json:
         _print_json([asdict(one) for one in changed])
     else:
-        show_changed(changed, first.filter.name, second.filter.name)
+        show_changed(changed, old, new)
 
 
 @app.command()

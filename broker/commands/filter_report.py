@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from broker.surveys import Survey
 
 _SHOWN = 20
+_LONG = ("description", "clause", "columns")
+_FILE_WIDTH = 160
 _MARKS = {True: "[green]✓[/]", False: "[red]✗[/]", None: "[yellow]?[/]"}
 
 
@@ -49,10 +51,14 @@ def show_changed(changed: Sequence[ChangedObject], old: str, new: str) -> None:
     for one in changed:
         by_clause[one.gained, one.clause].append(one)
     gained = sum(one.gained for one in changed)
-    console.print(f"{new} gains {gained} objects and loses {len(changed) - gained} of {old}")
+    console.print(
+        f"{new} finds {gained} objects that {old} does not, and loses {len(changed) - gained}",
+        soft_wrap=True,
+    )
     for (is_gain, clause), objects in by_clause.items():
-        done = f"gained, as {old} asks for" if is_gain else f"lost, as {new} asks for"
-        console.print(f"\n[bold]{len(objects)} {done}  {escape(clause)}[/]", soft_wrap=True)
+        what = f"gained; {old}" if is_gain else f"lost; {new}"
+        line = f"\n[bold]{len(objects)} {escape(what)} refuses them for[/] {escape(clause)}"
+        console.print(line, soft_wrap=True)
         for one in objects[:_SHOWN]:
             console.print(f"  {escape(one.object_id)}  alert {one.alert_id}  night {one.night}")
         if len(objects) > _SHOWN:
@@ -107,11 +113,13 @@ def _shown(value: Any) -> str:
 
 
 def _table(*headings: str) -> Table:
+    """Plain table; only long texts are wrapped."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in headings:
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading, overflow="fold", no_wrap=heading not in _LONG)
     return table
 
 
 def _console() -> Console:
-    return Console(highlight=False)
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=_FILE_WIDTH)

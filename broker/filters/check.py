@@ -124,14 +124,15 @@ class Checker:
         parsed = Tree(parse(self.session, where), where)
         if parsed.root.kind in _NOT_EXPRESSIONS:
             raise more_than_one_condition(file, parsed)
-        self._refuse(file)
-        analysed = self._analyse(where)
-        if analysed.type_name(analysed.root) != "boolean":
+        plan = self._plan(where)
+        self._refuse(file, plan)
+        analysed = _condition(plan, where)
+        if analysed.root.type_name != "boolean":
             raise InputError(
                 f"{file.place(0)}: the where is not a condition but a value of type "
-                f"{analysed.type_name(analysed.root)}; compare it with something"
+                f"{analysed.root.type_name}; compare it with something"
             )
-        evaluated = with_float_numbers(where, self._analyse)
+        evaluated = with_float_numbers(where, lambda text: _condition(self._plan(text), text))
         return CheckedFilter(
             file,
             parsed,
@@ -139,26 +140,21 @@ class Checker:
             tuple(self._warnings(file, parsed, analysed)),
         )
 
-    def _refuse(self, file: FilterFile) -> None:
+    def _refuse(self, file: FilterFile, plan: Sequence[Any]) -> None:
         """Raise where any part of the plan has what a filter must not contain."""
-        plan = self._plan(file.filter.where)
-        for node in plan:
+        *selecting, _table = plan
+        for node in selecting:
             for expression in _items(node.expressions()):
                 tree = Tree(expression, file.filter.where)
                 found = find_refused(tree, jvm(self.session))
                 if found is not None:
                     place = file.place(tree.span(found[0])[0])
                     raise InputError(f"{place}: {tree.fragment(found[0])} is refused: {found[1]}")
-        if len(plan) > len(("the where", "the table")):
+        if len(selecting) > 1:
             raise InputError(f"{file.place(0)}: the where is refused: it groups alerts by time")
 
-    def _analyse(self, where: str) -> Tree:
-        """Analysed tree of a where that is not refused."""
-        (named,) = _items(self._plan(where)[0].expressions())
-        return Tree(named.child(), where)
-
     def _plan(self, where: str) -> list[Any]:
-        """Nodes of the analysed plan that selects a where from the science table."""
+        """Nodes of the analysed plan that selects a where from the science table, that one last."""
         expressions = jvm(self.session).org.apache.spark.sql.classic.ExpressionUtils
         column = Column(expressions.column(parse(self.session, where)))
         return list(_nodes(self._no_rows.select(column)._jdf.queryExecution().analyzed()))
@@ -182,6 +178,13 @@ class Checker:
             lines = [line for line in str(error).splitlines() if line.startswith("Caused by: ")]
             return (lines or str(error).splitlines())[-1].removeprefix("Caused by: ")
         return None
+
+
+def _condition(plan: Sequence[Any], where: str) -> Tree:
+    """Analysed tree of a where that is not refused."""
+    (selected,) = _items(plan[0].expressions())
+    is_named = selected.getClass().getSimpleName() == "Alias"
+    return Tree(selected.child() if is_named else selected, where)
 
 
 def _empty_alert(spark: SparkSession, schema: StructType) -> DataFrame:

@@ -34,26 +34,26 @@ class Clause:
 def split_clauses(checked: CheckedFilter, session: SparkSession) -> list[Clause]:
     """Clauses of a filter, in the order in which they are written."""
     written, evaluated = checked.parsed, checked.evaluated
-    pairs = zip(_clauses(written, written.root), _clauses(evaluated, evaluated.root), strict=True)
+    pairs = zip(_clauses(written.root), _clauses(evaluated.root), strict=True)
     return [
         Clause(
             written.fragment(node),
-            guarded(session, evaluated.java(twin)),
+            guarded(session, twin.java),
             tuple(dict.fromkeys(_paths(written, node))),
         )
         for node, twin in pairs
     ]
 
 
-def _clauses(tree: Tree, node: Node) -> Iterator[Node]:
+def _clauses(node: Node) -> Iterator[Node]:
     if node.kind != "And":
         yield node
         return
-    for child in tree.children(node):
-        yield from _clauses(tree, child)
+    for child in node.children:
+        yield from _clauses(child)
 
 
 def _paths(tree: Tree, clause: Node) -> Iterator[str]:
-    for node in tree.below(clause):
+    for node in clause.all():
         if node.kind == "UnresolvedAttribute":
             yield tree.fragment(node)

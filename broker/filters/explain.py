@@ -41,7 +41,7 @@ def explained(file: FilterFile, error: PySparkException, paths: Sequence[str]) -
 def more_than_one_condition(file: FilterFile, parsed: Tree) -> InputError:
     """Return the error for ``mag < 18 is_real``, which Spark takes for a name of the result."""
     where = file.filter.where
-    children = parsed.children(parsed.root)
+    children = parsed.root.children
     stop = parsed.span(children[0])[1] if children else 0
     rest = where[stop:].strip()
     place = file.place(stop + len(where[stop:]) - len(where[stop:].lstrip()))

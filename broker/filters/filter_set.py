@@ -120,17 +120,17 @@ class FilterSet:
 
     def _read(self, paths: list[Path], staying: dict[Path, CheckedFilter]) -> _Change:
         """Read and check files; one that cannot be used leaves what was there."""
-        checked, problems = dict(staying), list[InputError]()
+        checked, new, problems = dict(staying), list[CheckedFilter](), list[InputError]()
         for path in paths:
             try:
                 file = read_filter(path)
-                if file.filter.survey == self._checker.survey:
-                    checked[path] = self._checker.check(file)
-                else:
+                if file.filter.survey != self._checker.survey:
                     checked.pop(path, None)
+                    continue
+                checked[path] = self._checker.check(file)
+                new.append(checked[path])
             except InputError as error:
                 problems.append(error)
-        new = [checked[path] for path in paths if checked.get(path) is not staying.get(path)]
         failed = self._checker.try_out(new)
         repeated = repeated_names([one.file for one in checked.values()])
         for one in new:

@@ -38,19 +38,19 @@ def _widening(tree: Tree) -> Iterator[Node]:
     """Decimal numbers that meet a float, so that Spark makes doubles of both."""
     for parent in tree.nodes:
         widened = {
-            child: tree.type_name(child)
-            for cast in tree.children(parent)
-            if (child := _widened(tree, cast)) is not None
+            child: child.type_name
+            for cast in parent.children
+            if (child := _widened(cast)) is not None
         }
         if "float" in widened.values():
             yield from (n for n, kind in widened.items() if kind.startswith("decimal"))
 
 
-def _widened(tree: Tree, cast: Node) -> Node | None:
+def _widened(cast: Node) -> Node | None:
     """What Spark by itself, unasked, casts to double here."""
-    if cast.kind != "Cast" or cast.values.get("dataType") != "double":
+    if cast.kind != "Cast" or cast.type_name != "double" or is_asked_for(cast.java):
         return None
-    return None if is_asked_for(tree.java(cast)) else tree.children(cast)[0]
+    return cast.children[0]
 
 
 def is_asked_for(cast: Any) -> bool:

@@ -54,31 +54,31 @@ def outside_shared_sql(parsed: Tree, analysed: Tree) -> Iterator[tuple[Node, Tre
     for node in parsed.nodes:
         if node.kind not in _KINDS or _function_name(node) not in _FUNCTIONS:
             yield node, parsed, "is outside the SQL that Spark and DuckDB share"
-        elif node.kind in ("Divide", "Remainder") and not _is_number(parsed, node):
+        elif node.kind in ("Divide", "Remainder") and not _is_by_number(node):
             yield node, parsed, "by 0 is null here, so no match; DuckDB: infinity or an error"
     for node in analysed.nodes:
-        if node.kind == "Cast" and _reads_text_as_number(analysed, node):
+        if node.kind == "Cast" and _reads_text_as_number(node):
             yield node, analysed, "takes text for a number: null if it is none; DuckDB: an error"
 
 
 def _function_name(node: Node) -> str:
     if node.kind != "UnresolvedFunction":
         return ""
-    return str(node.values["nameParts"]).strip("[]").lower()
+    return str(node.java.nameParts().mkString(".")).lower()
 
 
-def _is_number(tree: Tree, division: Node) -> bool:
+def _is_by_number(division: Node) -> bool:
     """Whether the divisor is a number other than 0."""
-    divisor = tree.children(division)[1]
+    divisor = division.children[1]
     if divisor.kind != "Literal":
         return False
     try:
-        return float(divisor.values["value"]) != 0
-    except (TypeError, ValueError):
+        return float(divisor.java.toString()) != 0
+    except ValueError:
         return False
 
 
-def _reads_text_as_number(tree: Tree, cast: Node) -> bool:
-    if not str(cast.values.get("dataType")).startswith(_NUMBERS):
+def _reads_text_as_number(cast: Node) -> bool:
+    if not cast.type_name.startswith(_NUMBERS) or is_asked_for(cast.java):
         return False
-    return tree.type_name(tree.children(cast)[0]) == "string" and not is_asked_for(tree.java(cast))
+    return cast.children[0].type_name == "string"

@@ -1,11 +1,7 @@
-"""Spark's expression trees, seen from Python: kinds, children and places in the text.
-
-One call brings the whole tree as JSON; a node's own Java object is fetched only when needed.
-"""
+"""Spark's expression trees, seen from Python: kinds, children and places in the text."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,17 +10,33 @@ from typing import Any
 
 @dataclass(frozen=True, eq=False)
 class Node:
-    """A node of a tree; nodes are numbered parents first."""
+    """A node of a tree.
 
-    number: int
+    Attributes
+    ----------
+    java
+        Catalyst's own object.
+    """
+
+    java: Any
     java_class: str
-    values: dict[str, Any]
-    children: tuple[int, ...]
+    children: tuple[Node, ...]
 
     @property
     def kind(self) -> str:
         """Class name without its package, such as ``GreaterThan``."""
         return self.java_class.rpartition(".")[2].rstrip("$")
+
+    @property
+    def type_name(self) -> str:
+        """Name of the type of an analysed node, such as ``float`` or ``decimal(3,1)``."""
+        return str(self.java.dataType().typeName())
+
+    def all(self) -> Iterator[Node]:
+        """Yield the node and all nodes below it, parents first."""
+        yield self
+        for child in self.children:
+            yield from child.all()
 
 
 class Tree:
@@ -43,47 +55,14 @@ class Tree:
         self.text = text
 
     @cached_property
-    def nodes(self) -> tuple[Node, ...]:
-        """All nodes, in their numbers' order."""
-        records = json.loads(self.expression.toJSON())
-        children: list[list[int]] = [[] for _ in records]
-        open_parents: list[tuple[int, int]] = []
-        for number, record in enumerate(records):
-            if open_parents:
-                parent, missing = open_parents.pop()
-                children[parent].append(number)
-                if missing > 1:
-                    open_parents.append((parent, missing - 1))
-            if record["num-children"]:
-                open_parents.append((number, record["num-children"]))
-        return tuple(
-            Node(number, record["class"], record, tuple(children[number]))
-            for number, record in enumerate(records)
-        )
-
-    @property
     def root(self) -> Node:
         """The whole expression."""
-        return self.nodes[0]
+        return _read(self.expression)
 
-    def children(self, node: Node) -> list[Node]:
-        """Direct children, in order."""
-        return [self.nodes[number] for number in node.children]
-
-    def below(self, node: Node) -> Iterator[Node]:
-        """Yield the node and all nodes below it."""
-        yield node
-        for child in self.children(node):
-            yield from self.below(child)
-
-    def java(self, node: Node) -> Any:
-        """Catalyst's own object."""
-        return self.expression.apply(node.number)
-
-    def type_name(self, node: Node) -> str:
-        """Name of the type of an analysed node, such as ``float`` or ``decimal(3,1)``."""
-        known = node.values.get("dataType")
-        return known if isinstance(known, str) else str(self.java(node).dataType().typeName())
+    @property
+    def nodes(self) -> Iterator[Node]:
+        """All nodes, parents first."""
+        return self.root.all()
 
     def span(self, node: Node) -> tuple[int, int]:
         """First character of the node's text and the one after its last; (0, 0) without text.
@@ -91,7 +70,7 @@ class Tree:
         A comparison's own place begins at its sign, so its children's places count too, and then
         as many brackets as it takes to close what is open.
         """
-        places = [place for n in self.below(node) if (place := self._place(n)) is not None]
+        places = [place for n in node.all() if (place := _place(n)) is not None]
         if not places:
             return 0, 0
         return _balanced(self.text, min(p[0] for p in places), max(p[1] for p in places))
@@ -101,10 +80,17 @@ class Tree:
         start, stop = self.span(node)
         return " ".join(self.text[start:stop].split())
 
-    def _place(self, node: Node) -> tuple[int, int] | None:
-        origin = self.java(node).origin()
-        first, last = origin.startIndex(), origin.stopIndex()
-        return (first.get(), last.get() + 1) if first.isDefined() and last.isDefined() else None
+
+def _read(expression: Any) -> Node:
+    below = expression.children()
+    children = tuple(_read(below.apply(k)) for k in range(below.size()))
+    return Node(expression, expression.getClass().getName(), children)
+
+
+def _place(node: Node) -> tuple[int, int] | None:
+    origin = node.java.origin()
+    first, last = origin.startIndex(), origin.stopIndex()
+    return (first.get(), last.get() + 1) if first.isDefined() and last.isDefined() else None
 
 
 def _balanced(text: str, start: int, stop: int) -> tuple[int, int]:

@@ -1,0 +1,158 @@
+"""Science rows of recorded packets in a tree as the stages write it, and filters over them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow.parquet as pq
+import pytest
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
+from pyspark.sql.types import StructType
+
+from broker.filters import MATCHES, FilterSet
+from broker.filters.check import CheckedFilter, Checker
+from broker.filters.definition import FilterFile, read_filter
+from broker.science.apply import apply_modules
+from broker.science.batch import SciencePass
+from broker.science.spark_types import to_spark_schema
+from broker.science.table import science_schema
+from broker.settings import PROJECT_ROOT, Science
+from broker.surveys import get_survey
+from tests.recorded_packets import BATCH_TIME, Packet, elasticc_packets, raw_table, ztf_packets
+
+SETTINGS = Science(modules=("real_bogus", "solar_system", "slope"))
+BATCH = "0123abcd-000000"
+
+
+def declared(survey: str) -> StructType:
+    return to_spark_schema(science_schema(get_survey(survey), SciencePass(survey, SETTINGS)))
+
+
+@dataclass(frozen=True)
+class Tables:
+    """One survey's science rows below a root."""
+
+    spark: SparkSession
+    root: Path
+    survey: str
+
+    @property
+    def schema(self) -> StructType:
+        return declared(self.survey)
+
+    @property
+    def folder(self) -> Path:
+        return self.root / self.survey / "online" / "science"
+
+    @property
+    def rows(self) -> DataFrame:
+        return self.spark.read.schema(self.schema).parquet(str(self.folder))
+
+    @cached_property
+    def duckdb(self) -> duckdb.DuckDBPyConnection:
+        """With the view ``science``."""
+        connection = duckdb.connect()
+        connection.execute(
+            "CREATE VIEW science AS SELECT * FROM read_parquet("
+            f"'{self.folder}/*/*/*.parquet', hive_partitioning = true)"
+        )
+        return connection
+
+    def filter_set(self, folder: Path, **options: Any) -> FilterSet:
+        return FilterSet(self.spark, folder, self.survey, self.schema, **options)
+
+    def selected_by_duckdb(self, where: str) -> set[int]:
+        found = self.duckdb.execute(f"SELECT alert_id FROM science WHERE (\n{where}\n)")
+        return {row[0] for row in found.fetchall()}
+
+
+def selected(filters: FilterSet, rows: DataFrame) -> dict[str, set[int]]:
+    """Ids of the alerts that each filter passes."""
+    found: dict[str, set[int]] = {one.name: set() for one in filters.filters}
+    for alert_id, positions in filters.evaluate(rows).select("alert_id", MATCHES).collect():
+        for position in positions:
+            found[filters.filters[position].name].add(alert_id)
+    return found
+
+
+def write_filter(folder: Path, name: str, where: str, survey: str = "ztf", more: str = "") -> Path:
+    path = folder / f"{name}.toml"
+    path.write_text(
+        f'name = "{name}"\ndescription = "A test."\nsource = "a test"\nsurvey = "{survey}"\n'
+        f"{more}\nwhere = '''\n{where}\n'''\n"
+    )
+    return path
+
+
+@pytest.fixture(scope="session")
+def ztf(spark: SparkSession, shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Tables:
+    """All recorded ZTF alerts, with a made-up classifier's opinion."""
+    packets = ztf_packets(shared_data)
+    return write_tables(spark, tmp_path_factory.mktemp("ztf"), "ztf", packets)
+
+
+@pytest.fixture(scope="session")
+def elasticc(
+    spark: SparkSession, shared_data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Tables:
+    """Some nights of ELAsTiCC, with a made-up classifier's opinion."""
+    archives = sorted((shared_data / "elasticc" / "fink").glob("NITE*.tar.gz"))[:30]
+    schema = PROJECT_ROOT / "schemas" / "elasticc" / "0.9"
+    packets = [packet for archive in archives for packet in elasticc_packets(archive, schema)]
+    return write_tables(spark, tmp_path_factory.mktemp("elasticc"), "elasticc", packets)
+
+
+@pytest.fixture(scope="session")
+def checker(spark: SparkSession) -> Checker:
+    return Checker(spark, "ztf", declared("ztf"))
+
+
+@pytest.fixture
+def check(checker: Checker, tmp_path: Path) -> Callable[[str], CheckedFilter]:
+    """Check a where, written to a file ``f.toml``, whose line 7 is its first."""
+    return lambda where: checker.check(filter_file(tmp_path, where))
+
+
+def filter_file(folder: Path, where: str) -> FilterFile:
+    return read_filter(write_filter(folder, "f", where))
+
+
+def write_tables(spark: SparkSession, root: Path, survey: str, packets: list[Packet]) -> Tables:
+    pq.write_table(raw_table(packets, survey), root / "raw.parquet")
+    raw = spark.read.parquet(str(root / "raw.parquet")).dropDuplicates(["alert_id"])
+    rows = apply_modules(raw, get_survey(survey), SETTINGS, BATCH_TIME)
+    kind = declared(survey)["classifier"].dataType
+    assert isinstance(kind, StructType)
+    tables = Tables(spark, root, survey)
+    (
+        rows.withColumn("classifier", opinion(kind))
+        .withColumn("batch", F.lit(BATCH))
+        .coalesce(1)
+        .write.partitionBy("night", "batch")
+        .parquet(str(tables.folder))
+    )
+    return tables
+
+
+def opinion(kind: StructType) -> Column:
+    """Probabilities of all kinds, null for some: what filters read, whatever model is trained."""
+    score = F.abs(F.xxhash64("object_id") % 1001) / 1000
+    classes = kind["probabilities"].dataType
+    assert isinstance(classes, StructType)
+    shares = [score, *([(1 - score) / (len(classes) - 1)] * (len(classes) - 1))]
+    values = {
+        "score": score,
+        "probabilities": F.struct(
+            *(share.alias(name) for share, name in zip(shares, classes.names, strict=True))
+        ),
+        "n_points": F.size("lightcurve"),
+    }
+    fields = [values.get(field.name, F.lit(None)).cast(field.dataType) for field in kind]
+    named = [field.alias(name) for field, name in zip(fields, kind.names, strict=True)]
+    return F.when(F.col("alert_id") % 7 > 0, F.struct(*named))
