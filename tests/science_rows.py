@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from broker.science.batch import SciencePass
 from broker.science.table import packet_fields, science_schema
 from broker.settings import load_settings
-from broker.sinks.ledger import LedgerRow, NightCount
+from broker.sinks.ledger import LedgerRow, NightCount, OffsetRange
 from broker.sinks.publish import Publisher
 from broker.storage import Storage
 from broker.surveys import get_survey
@@ -100,7 +100,7 @@ def science_rows(survey: str, numbers: Sequence[int], seed: int = 1) -> pa.Table
         row["ingest"] = {
             "topic": "alerts",
             "partition": number % 3,
-            "offset": number,
+            "offset": number // 3,
             "kafka_timestamp": AT + dt.timedelta(milliseconds=number),
         }
         rows.append(row)
@@ -154,8 +154,19 @@ def _write(storage: Storage, stage: str, key: str, table: pa.Table) -> None:
         read=table.num_rows,
         written=table.num_rows,
         by_night=tuple(counts),
+        offsets=_offsets(table) if stage == "raw" else (),
     )
     publisher.finish(attempt, row)
+
+
+def _offsets(table: pa.Table) -> tuple[OffsetRange, ...]:
+    by_partition: dict[int, list[int]] = {}
+    for place in table["ingest"].to_pylist():
+        by_partition.setdefault(place["partition"], []).append(place["offset"])
+    return tuple(
+        OffsetRange("alerts", partition, min(offsets), max(offsets) + 1, max(offsets) + 1)
+        for partition, offsets in sorted(by_partition.items())
+    )
 
 
 def _by_night(table: pa.Table) -> Iterator[tuple[int, pa.Table]]:

@@ -1,0 +1,147 @@
+"""A site that distributes made-up science rows, and what its subscribers see."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import sys
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import fastavro
+from confluent_kafka import Message
+from confluent_kafka.admin import AdminClient
+
+from broker.kafka.read import read_committed
+from broker.sinks.ledger import Ledger, LedgerRow
+from tests.e2e.site import ROOT, Job, Site
+from tests.science_rows import science_rows, write_batches
+
+SHIPPED = ROOT / "conf" / "filters"
+# Beside the shipped ones: the other payloads.
+OWN_FILTERS = {
+    "pictures": ("cutouts", "alert_id % 11 = 0"),
+    "without_history": ("lite", "mag < 16 AND is_positive"),
+}
+
+
+class DistributeSite(Site):
+    """A site with science batches, filters and topics of its own."""
+
+    def fill(self, n_alerts: int, n_batches: int, first: int = 0) -> list[str]:
+        """Commit science batches; return their keys."""
+        size = n_alerts // n_batches
+        tables = [
+            science_rows(self.survey, range(first + k * size, first + (k + 1) * size))
+            for k in range(n_batches)
+        ]
+        return write_batches(self.root, self.survey, tables, first=first // size, raw=True)
+
+    def set_filters(self, pattern: str = "*") -> None:
+        """Take shipped filters, and for ZTF one of every other payload."""
+        self.filters.mkdir(parents=True, exist_ok=True)
+        for path in SHIPPED.glob(f"{pattern}.toml"):
+            shutil.copy(path, self.filters)
+        if self.survey == "ztf" and pattern != "none":
+            for name, (payload, where) in OWN_FILTERS.items():
+                self.write_filter(name, where, payload)
+
+    def write_filter(self, name: str, where: str, payload: str = "full") -> None:
+        """Write a filter file."""
+        lines = [
+            f'name = "{name}"',
+            'description = "A filter of a test."',
+            'source = "none"',
+            f'survey = "{self.survey}"',
+            "max_share = 1.0",
+            f'payload = "{payload}"',
+            f'where = """{where}"""',
+        ]
+        (self.filters / f"{name}.toml").write_text("\n".join(lines))
+
+    @property
+    def filters(self) -> Path:
+        """Folder of the filter files."""
+        return self.root / "filters"
+
+    @property
+    def prefix(self) -> str:
+        """Beginning of the topics' names."""
+        return self.words["kafka.output_prefix"]
+
+    def topic_of(self, name: str) -> str:
+        """Topic of a filter."""
+        return f"{self.prefix}_{self.survey}_{name}"
+
+    # --- the job -----------------------------------------------------------------------------
+
+    def distribute(self, *options: str, fault: str | None = None) -> Job:
+        """Start distribute; a fault point may kill it."""
+        environ = {**os.environ, "SPARK_CONF_DIR": str(ROOT / "conf")}
+        if fault:
+            environ["NIGHTJAR_FAULT"] = f"distribute:{fault}"
+        words = ["jobs/distribute.py", "--survey", self.survey, *options, *self.settings()]
+        return self._run([sys.executable, *words], environ)
+
+    def distribute_once(self, *options: str, fault: str | None = None) -> Job:
+        """Distribute what is there, to the end."""
+        job = self.distribute("--once", *options, fault=fault)
+        job.wait()
+        return job
+
+    def distributed(self) -> list[LedgerRow]:
+        """Ledger rows of distribute."""
+        return Ledger(self.storage).rows("distribute")
+
+    # --- what subscribers see ------------------------------------------------------------------
+
+    def messages(self, name: str) -> list[Message]:
+        """Every committed message of a filter's topic."""
+        options = self.kafka.client_options()
+        topic = self.topic_of(name)
+        known = AdminClient(options).list_topics(timeout=10).topics
+        partitions = len(known[topic].partitions) if topic in known else 0
+        return list(read_committed(options, topic, partitions, 30))
+
+    def expected(self) -> dict[str, list[int]]:
+        """Alerts that each filter's where selects from the science table, by DuckDB."""
+        files = f"{self.root / self.survey}/online/science/night=*/batch=*/*.parquet"
+        found = {}
+        for path in sorted(self.filters.glob("*.toml")):
+            written = tomllib.loads(path.read_text())
+            if written["survey"] == self.survey:
+                query = (
+                    f"SELECT alert_id FROM read_parquet('{files}', hive_partitioning = true) "
+                    f"WHERE ({written['where']}) ORDER BY alert_id"
+                )
+                found[written["name"]] = [row[0] for row in duckdb.sql(query).fetchall()]
+        return found
+
+    def published(self) -> dict[str, list[int]]:
+        """Alerts of each filter's topic; one that is there twice is listed twice."""
+        return {
+            name: sorted(int(header(message, "alert_id")) for message in self.messages(name))
+            for name in self.expected()
+        }
+
+
+def header(message: Message, name: str) -> str:
+    """Value of a header."""
+    return dict(message.headers() or ())[name].decode()  # type: ignore[union-attr]
+
+
+def decode(message: Message) -> dict[str, Any]:
+    """Record of a message, with the schema in its key."""
+    return fastavro.schemaless_reader(
+        io.BytesIO(message.value() or b""), _schema(message.key() or b""), None
+    )
+
+
+@cache
+def _schema(key: bytes) -> Any:
+    return fastavro.parse_schema(json.loads(key))
