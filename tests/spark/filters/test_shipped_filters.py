@@ -124,7 +124,7 @@ FLOATS = [
 def test_a_number_beside_a_float_column_is_the_number_that_is_printed(
     ztf: Tables, alerts: Frame, tmp_path: Path
 ) -> None:
-    values = [str(v) for v in np.unique(alerts["candidate.classtar"].dropna())[20:400:60]]
+    values = [str(v) for v in np.unique(alerts["candidate.classtar"].dropna())[20:400:120]]
     wheres = [form.format(value) for form in FLOATS for value in values]
     for k, where in enumerate(wheres):
         write_filter(tmp_path, f"f{k}", where)
@@ -159,7 +159,7 @@ class Author:
         self.alerts = alerts
         self.random = random.Random(seed)
 
-    def condition(self, depth: int = 3) -> str:
+    def condition(self, depth: int = 2) -> str:
         if depth == 0:
             return self.comparison()
         kind = self.random.randrange(6)
@@ -205,12 +205,12 @@ class Author:
         return np.format_float_positional(value, trim="-") if value % 1 else str(int(value))
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_random_conditions_select_what_duckdb_selects(
     ztf: Tables, alerts: Frame, tmp_path: Path, seed: int
 ) -> None:
     author = Author(alerts, seed)
-    wheres = [author.condition() for _ in range(40)]
+    wheres = [author.condition() for _ in range(30)]
     for k, where in enumerate(wheres):
         write_filter(tmp_path, f"f{k}", where)
     ours = selected(ztf.filter_set(tmp_path), ztf.rows)
