@@ -218,10 +218,8 @@ def test_elasticc_gets_an_answer_to_every_alert_under_its_own_key(
 
 
 def test_every_kind_of_death_leaves_each_alert_once(
-    own_site: Callable[..., DistributeSite], is_full: bool
+    own_site: Callable[..., DistributeSite], full_sweep: None
 ) -> None:
-    if not is_full:
-        pytest.skip("a sweep of some ten minutes; NIGHTJAR_FULL=1 runs it")
     site = own_site()
     site.fill(5000, 50)
     for fault in ALL_FAULTS:
@@ -241,10 +239,8 @@ def test_every_kind_of_death_leaves_each_alert_once(
 
 
 def test_a_broker_that_is_away_for_20_s_is_waited_for(
-    own_site: Callable[..., DistributeSite], is_full: bool, tmp_path: Path
+    own_site: Callable[..., DistributeSite], full_sweep: None, tmp_path: Path
 ) -> None:
-    if not is_full:
-        pytest.skip("NIGHTJAR_FULL=1 runs it; the sender's part is tested in test_transactions")
     broker = EmbeddedKafka(tmp_path / "kafka", free_port())
     broker.start()
     try:
@@ -262,10 +258,8 @@ def test_a_broker_that_is_away_for_20_s_is_waited_for(
 
 
 def test_a_broker_that_stays_away_ends_the_job_and_the_next_start_continues(
-    own_site: Callable[..., DistributeSite], is_full: bool, tmp_path: Path
+    own_site: Callable[..., DistributeSite], full_sweep: None, tmp_path: Path
 ) -> None:
-    if not is_full:
-        pytest.skip("NIGHTJAR_FULL=1 runs it; the sender's part is tested in test_transactions")
     broker = EmbeddedKafka(tmp_path / "kafka", free_port())
     broker.start()
     try:
@@ -288,10 +282,8 @@ def test_a_broker_that_stays_away_ends_the_job_and_the_next_start_continues(
 
 
 def test_a_second_distribute_shuts_out_the_first(
-    own_site: Callable[..., DistributeSite], is_full: bool
+    own_site: Callable[..., DistributeSite], full_sweep: None
 ) -> None:
-    if not is_full:
-        pytest.skip("NIGHTJAR_FULL=1 runs it; the sender's part is tested in test_transactions")
     first, second = own_site(), own_site()
     second.words["kafka.output_prefix"] = first.prefix
     second.words["filters.folder"] = str(first.filters)
