@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from py4j.protocol import Py4JError
+from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
+from pyspark.logger import PySparkLogger
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
@@ -94,9 +94,11 @@ class Checker:
                 return self._check(file)
             except PySparkException as error:
                 raise explained(file, error, self._paths) from None
-            except Py4JError as error:
-                reason = str(error).partition("\n")[0]
+            except Py4JJavaError as error:
+                reason = str(error.java_exception.toString()).partition("\n")[0]
                 raise InputError(f"{file.place(0)}: Spark cannot read this: {reason}") from None
+            except RecursionError:
+                raise InputError(f"{file.place(0)}: the where is nested too deeply") from None
 
     def try_out(self, checked: Sequence[CheckedFilter]) -> dict[str, InputError]:
         """Evaluate filters once, compiled, on an alert of nulls.
@@ -174,7 +176,7 @@ class Checker:
             self._an_alert.select(*conditions).collect()
         except PySparkException as error:
             return first_sentence(error)
-        except Py4JError as error:
+        except Py4JJavaError as error:
             lines = [line for line in str(error).splitlines() if line.startswith("Caused by: ")]
             return (lines or str(error).splitlines())[-1].removeprefix("Caused by: ")
         return None
@@ -214,7 +216,7 @@ def _items(sequence: Any) -> Iterator[Any]:
 @contextmanager
 def _silent_spark() -> Iterator[None]:
     """Spark's Python side logs every error that it raises, with the whole plan."""
-    loggers = [logging.getLogger(name) for name in _SPARKS_LOGGERS]
+    loggers = [PySparkLogger.getLogger(name) for name in _SPARKS_LOGGERS]
     before = [logger.disabled for logger in loggers]
     for logger in loggers:
         logger.disabled = True

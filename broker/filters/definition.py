@@ -118,7 +118,7 @@ def read_filter(path: Path) -> FilterFile:
 
 
 def filter_files(folder: Path) -> list[Path]:
-    """Return all filter files of a folder, sorted.
+    """Return all filter files of a folder, sorted; editors' hidden files are not among them.
 
     Raises
     ------
@@ -127,7 +127,7 @@ def filter_files(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder: give the filters' folder as filters.folder")
-    return sorted(folder.glob("*.toml"))
+    return sorted(path for path in folder.glob("*.toml") if not path.name.startswith("."))
 
 
 def load_filters(folder: Path) -> tuple[list[FilterFile], list[InputError]]:

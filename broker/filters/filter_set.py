@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,6 +67,7 @@ class FilterSet:
         self._stamps: dict[Path, _Stamp] = {}
         self._checked: dict[Path, CheckedFilter] = {}
         self._kept: set[str] = set()
+        self._is_lost = False
         stamps = _stamps(folder)
         change = self._read(list(stamps), {})
         if change.problems and not skip_bad:
@@ -93,7 +95,14 @@ class FilterSet:
         -------
         Whether the set is another one now.
         """
-        stamps = _stamps(self.folder)
+        try:
+            stamps = _stamps(self.folder)
+        except InputError as error:
+            if not self._is_lost:
+                _log.error("the filters stay as they are: %s", error)
+            self._is_lost = True
+            return False
+        self._is_lost = False
         if stamps == self._stamps:
             return False
         changed = [path for path, stamp in stamps.items() if self._stamps.get(path) != stamp]
@@ -176,6 +185,7 @@ def _stamps(folder: Path) -> dict[Path, _Stamp]:
     """What tells that a file is another one: time, size and inode."""
     stamps = {}
     for path in filter_files(folder):
-        status = path.stat()
-        stamps[path] = (status.st_mtime_ns, status.st_size, status.st_ino)
+        with suppress(FileNotFoundError):  # gone since the folder was listed
+            status = path.stat()
+            stamps[path] = (status.st_mtime_ns, status.st_size, status.st_ino)
     return stamps

@@ -136,6 +136,34 @@ def test_a_touched_file_is_no_other_set(load: Load, tmp_path: Path) -> None:
     assert not filters.reload()
 
 
+def test_a_folder_that_goes_away_leaves_the_set_and_is_logged_once(
+    load: Load, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_filter(tmp_path, "a", "mag < 18")
+    filters = load()
+    moved = tmp_path.rename(tmp_path.with_name("moved"))
+    assert not filters.reload()
+    assert not filters.reload()
+    assert wheres(filters) == {"a": "mag < 18"}
+    assert len([r for r in caplog.records if r.levelno == logging.ERROR]) == 1
+    moved.rename(tmp_path)
+    assert not filters.reload()
+
+
+def test_editors_hidden_files_are_no_filters(load: Load, tmp_path: Path) -> None:
+    write_filter(tmp_path, "a", "mag < 18")
+    (tmp_path / ".#b.toml").symlink_to("nowhere")
+    (tmp_path / ".c.toml").write_text("name =")
+    assert list(wheres(load())) == ["a"]
+
+
+def test_a_dangling_link_is_no_filter(load: Load, tmp_path: Path) -> None:
+    write_filter(tmp_path, "a", "mag < 18")
+    filters = load()
+    (tmp_path / "b.toml").symlink_to("nowhere")
+    assert not filters.reload()
+
+
 def test_the_text_of_each_filter_is_kept_once_under_its_digest(load: Load, tmp_path: Path) -> None:
     path = write_filter(tmp_path, "a", "mag < 18")
     filters, storage = load(), Storage(str(tmp_path / "root"))

@@ -6,6 +6,8 @@ import logging
 from collections.abc import Callable
 
 import pytest
+from pyspark.errors import AnalysisException
+from pyspark.sql import SparkSession
 from pyspark.sql.types import BooleanType
 
 from broker.errors import InputError
@@ -191,6 +193,26 @@ def test_constants_that_only_fail_in_compiled_code_are_found_by_the_trial(
     failed = checker.try_out([checked])
     assert list(failed) == ["f"]
     assert "f.toml:7:1: f cannot be evaluated: " in str(failed["f"])
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "mag" + " + 1" * 3000 + " > 0",
+        "(" * 3000 + "mag > 0" + ")" * 3000,
+        "NOT " * 3000 + "is_positive",
+    ],
+    ids=["sum", "brackets", "not"],
+)
+def test_a_where_that_is_nested_too_deeply_is_refused(check: Check, where: str) -> None:
+    with pytest.raises(InputError, match=r"f\.toml:7:1: .*(too complex|StackOverflow|too deeply)"):
+        check(where)
+
+
+def test_errors_elsewhere_are_still_sparks_own(spark: SparkSession, check: Check) -> None:
+    check("mag < 18")
+    with pytest.raises(AnalysisException):
+        spark.range(1).selectExpr("nothing")
 
 
 def test_spark_does_not_log_the_authors_mistakes(
