@@ -89,6 +89,7 @@ class Broker:
     """
 
     def __init__(self, options: Mapping[str, str]) -> None:
+        self._servers = options["bootstrap.servers"]
         self._admin = AdminClient({**options, "log_level": 0})
 
     def partitions(self) -> set[Place]:
@@ -102,7 +103,7 @@ class Broker:
         try:
             topics = self._admin.list_topics(timeout=_TIMEOUT_S).topics
         except KafkaException as error:
-            raise FatalError(f"Kafka does not answer: {error.args[0].str()}") from None
+            raise self._silent(error) from None
         return {(name, number) for name, topic in topics.items() for number in topic.partitions}
 
     def watermarks(self, places: set[Place]) -> dict[Place, Watermarks]:
@@ -123,8 +124,14 @@ class Broker:
                 found[at.topic, at.partition] = int(future.result().offset)
             except KafkaException as error:
                 if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
-                    raise FatalError(f"Kafka does not answer: {error.args[0].str()}") from None
+                    raise self._silent(error) from None
         return found
+
+    def _silent(self, error: KafkaException) -> FatalError:
+        return FatalError(
+            f"Kafka at {self._servers} does not answer any more ({error.args[0].str()}); start "
+            "again when it does"
+        )
 
 
 def check_nothing_missed(

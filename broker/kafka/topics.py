@@ -26,11 +26,19 @@ class Topics:
         Options of confluent-kafka; ``bootstrap.servers`` at least.
     patience_seconds
         A cluster that does not answer is asked again for so long.
+    setting
+        Where its address comes from, for messages.
     """
 
-    def __init__(self, options: Mapping[str, str], patience_seconds: float) -> None:
+    def __init__(
+        self,
+        options: Mapping[str, str],
+        patience_seconds: float,
+        setting: str = "kafka.output_servers",
+    ) -> None:
         self._servers = options["bootstrap.servers"]
         self._patience_seconds = patience_seconds
+        self._setting = setting
         self._trouble = Trouble(self._servers)
         all_options: dict[str, Any] = {**options, "error_cb": self._trouble, "log_level": 0}
         self._admin = AdminClient(all_options)
@@ -57,7 +65,7 @@ class Topics:
             }
         raise FatalError(
             f"no Kafka answers at {self._servers} within {self._patience_seconds:g} s "
-            f"({self._trouble.reason}); is it running, and is kafka.output_servers right?"
+            f"({self._trouble.reason}); is it running, and is {self._setting} right?"
         )
 
     def make(self, name: str, partitions: int, config: Mapping[str, str]) -> None:

@@ -1,0 +1,38 @@
+"""What a job needs of the input cluster, looked at before Spark is worth starting."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from broker.errors import FatalError
+from broker.kafka.topics import Topics
+
+_PATIENCE_SECONDS = 10.0
+_SHOWN = 10
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
+
+
+def check_input(options: Mapping[str, str], topic: str) -> None:
+    """Make sure that the input cluster answers and has the topic.
+
+    Parameters
+    ----------
+    options
+        Options of confluent-kafka; ``bootstrap.servers`` at least.
+    topic
+        A name, or a regular expression, whose topics may come later.
+
+    Raises
+    ------
+    FatalError
+        Names the address, and the topics that there are.
+    """
+    there = Topics(options, _PATIENCE_SECONDS, "kafka.servers").partitions()
+    if _NAME.fullmatch(topic) and topic not in there:
+        names = sorted(name for name in there if not name.startswith("__"))
+        shown = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
+        raise FatalError(
+            f"there is no topic {topic} at {options['bootstrap.servers']} (topics: "
+            f"{shown or 'none'}); send something into it first, or set kafka.input_topic"
+        )
