@@ -7,10 +7,9 @@ from typing import Annotated
 
 import typer
 
-from broker.errors import NightjarError
 from broker.logs import log_to_stderr
 from broker.pipeline.distribute import Distribute
-from broker.pipeline.runner import Runner, exit_with
+from broker.pipeline.runner import Runner, exit_code
 from broker.settings import load_settings
 from broker.sinks.locks import StageLock
 from broker.sinks.published import STAGE
@@ -31,15 +30,13 @@ def main(
 ) -> None:
     """Send each alert that matches a filter to the filter's topic, exactly once."""
     log_to_stderr()
-    try:
+    with exit_code():
         settings = load_settings(survey, conf, settings_words or ())
         with StageLock(Storage(settings.survey_root), STAGE):
             spark = build_session(f"nightjar {survey} distribute")
             runner = Runner(spark, once)
             stage = Distribute(spark, settings, runner.check_stop, skip_bad_filters)
             runner.run([stage.stream()])
-    except NightjarError as error:
-        exit_with(error)
 
 
 if __name__ == "__main__":

@@ -7,10 +7,9 @@ from typing import Annotated
 
 import typer
 
-from broker.errors import NightjarError
 from broker.logs import log_to_stderr
 from broker.pipeline.raw2science import STAGE, Raw2Science
-from broker.pipeline.runner import Runner, exit_with
+from broker.pipeline.runner import Runner, exit_code
 from broker.settings import load_settings
 from broker.sinks.locks import StageLock
 from broker.spark.session import build_session
@@ -27,15 +26,13 @@ def main(
 ) -> None:
     """Run the science modules on every raw batch of a survey."""
     log_to_stderr()
-    try:
+    with exit_code():
         settings = load_settings(survey, conf, settings_words or ())
         with StageLock(Storage(settings.survey_root), STAGE):
             spark = build_session(f"nightjar {survey} raw2science")
             runner = Runner(spark, once)
             stage = Raw2Science(spark, settings, runner.check_stop)
             runner.run([stage.stream()])
-    except NightjarError as error:
-        exit_with(error)
 
 
 if __name__ == "__main__":

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from broker.errors import NightjarError
+from broker.kafka.preflight import check_input
 from broker.logs import log_to_stderr
-from broker.pipeline.runner import Runner, exit_with
+from broker.pipeline.runner import Runner, exit_code
 from broker.pipeline.stream2raw import STAGE, Stream2Raw
 from broker.settings import load_settings
 from broker.sinks.locks import StageLock
@@ -30,15 +30,14 @@ def main(
 ) -> None:
     """Keep every packet of a survey's Kafka topic as Parquet."""
     log_to_stderr()
-    try:
+    with exit_code():
         settings = load_settings(survey, conf, settings_words or ())
         with StageLock(Storage(settings.survey_root), STAGE):
+            check_input(settings.kafka.client_options(), settings.kafka.input_topic)
             spark = build_session(f"nightjar {survey} stream2raw")
             check_decoder_can_run(spark)
             stage = Stream2Raw(spark, settings, start)
             Runner(spark, once).run([stage.stream()])
-    except NightjarError as error:
-        exit_with(error)
 
 
 if __name__ == "__main__":

@@ -7,11 +7,13 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from py4j.protocol import Py4JJavaError
+from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.java_gateway import ensure_callback_server_started
 from pyspark.sql import DataFrame, SparkSession
@@ -23,6 +25,12 @@ from broker.storage import is_disk_full
 log = logging.getLogger(__name__)
 
 _POLL_S = 0.2
+# Errors whose message says enough; of any other the operator gets to see where it came from.
+_EXPECTED = (NightjarError, PySparkException, Py4JError, OSError)
+_JVM_IS_GONE = (
+    "Spark's JVM is gone: it was killed, or out of memory (see spark.driver.memory). What is "
+    "committed stays whole; start again, and it goes on from there"
+)
 
 
 class StopRequested(Exception):
@@ -88,8 +96,7 @@ class Runner:
         for group in groups:
             self._run_together(group)
             if self._failures:
-                name, error = next(iter(self._failures.items()))
-                raise as_fatal(f"query {name} died", error)
+                raise self._reason() from None
             if self._stopping.is_set():
                 log.info("stopped on request; the next start continues here")
                 return
@@ -107,12 +114,22 @@ class Runner:
 
     def _run_together(self, streams: list[Stream]) -> None:
         queries = [self._start(stream) for stream in streams]
-        while any(query.isActive for query in queries):
+        try:
+            while any(query.isActive for query in queries):
+                self._note_deaths(queries)
+                if self._stopping.is_set():
+                    self._stop_idle(queries)
+                time.sleep(_POLL_S)
             self._note_deaths(queries)
-            if self._stopping.is_set():
-                self._stop_idle(queries)
-            time.sleep(_POLL_S)
-        self._note_deaths(queries)
+        except (Py4JError, ConnectionError) as error:
+            self._failures.setdefault(streams[0].name, error)
+
+    def _reason(self) -> NightjarError:
+        """Why the first of the queries died."""
+        name, error = next(iter(self._failures.items()))
+        if isinstance(error, (Py4JError, ConnectionError)) and not jvm_lives(self.spark):
+            return FatalError(_JVM_IS_GONE)
+        return as_fatal(f"query {name} died", error)
 
     def _start(self, stream: Stream) -> StreamingQuery:
         writer = (
@@ -134,6 +151,8 @@ class Runner:
             except BaseException as error:
                 # Spark passes on a trace as text only; the error itself has the reason.
                 self._failures.setdefault(stream.name, error)
+                if not isinstance(error, _EXPECTED):
+                    log.exception("batch %d of query %s", batch_id, stream.name)
                 raise
 
         return process
@@ -157,12 +176,12 @@ class Runner:
     def _listen_for_stop(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._stopping.set())
-        # Under spark-submit the JVM is the parent process and gets the signal, not Python.
+        # Under spark-submit the JVM is the parent process and gets the signal, not only Python.
         listen_in_jvm(self.spark, self._stopping.set)
 
 
 def listen_in_jvm(spark: SparkSession, on_signal: Callable[[], None]) -> None:
-    """Call ``on_signal`` when the JVM gets SIGTERM, instead of letting it exit at once."""
+    """Call ``on_signal`` when the JVM is asked to end, instead of letting it exit at once."""
 
     class Handler:
         def handle(self, _signal: Any) -> None:
@@ -175,7 +194,19 @@ def listen_in_jvm(spark: SparkSession, on_signal: Callable[[], None]) -> None:
     assert gateway is not None
     ensure_callback_server_started(gateway)  # type: ignore[no-untyped-call]
     jvm = gateway.jvm
-    jvm.sun.misc.Signal.handle(jvm.sun.misc.Signal("TERM"), Handler())
+    for name in ("TERM", "INT"):
+        jvm.sun.misc.Signal.handle(jvm.sun.misc.Signal(name), Handler())
+
+
+def jvm_lives(spark: SparkSession) -> bool:
+    """Whether there is still a JVM to talk to."""
+    jvm = spark.sparkContext._jvm
+    assert jvm is not None
+    try:
+        jvm.System.nanoTime()
+    except (Py4JError, ConnectionError):
+        return False
+    return True
 
 
 def as_fatal(what: str, error: BaseException) -> NightjarError:
@@ -208,7 +239,18 @@ def _root_cause(throwable: Any) -> str:
     return str(throwable.toString())
 
 
-def exit_with(error: NightjarError) -> None:
-    """Print an error's line and leave with its exit code."""
-    print(f"nightjar: {error}", file=sys.stderr, flush=True)
-    sys.exit(error.exit_code)
+@contextmanager
+def exit_code() -> Iterator[None]:
+    """Leave the process with what went wrong as one line and its exit code.
+
+    What nobody expected keeps its trace, and leaves with 3 as well: Python's own 1 would mean that
+    a check found a difference.
+    """
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - the end of the process
+        if not isinstance(error, _EXPECTED):
+            traceback.print_exc()
+        known = as_fatal("the job died", error)
+        print(f"nightjar: {known}", file=sys.stderr, flush=True)
+        sys.exit(known.exit_code)
