@@ -1,18 +1,30 @@
-"""Fixtures of all tests: where things are, and one Kafka for those that need it."""
+"""Fixtures of all tests: where things are, one Kafka and one Spark for those that need them."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from broker.kafka.host import free_port
 from broker.kafka.server import EmbeddedKafka
+from tests.quick_java import QUICK_JAVA
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 ROOT = Path(__file__).resolve().parents[1]
 # What is quick to fail comes first.
 ORDER = ["unit", "spark", "e2e", "bench"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--full", action="store_true", help="also the sweeps that take an hour (NIGHTJAR_FULL=1)"
+    )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -37,6 +49,24 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"recorded packets are not here ({folder})")
     return folder
+
+
+@pytest.fixture(scope="session")
+def full_sweep(pytestconfig: pytest.Config) -> None:
+    """For tests that only ``bin/test --full`` runs."""
+    if not (pytestconfig.getoption("--full") or os.environ.get("NIGHTJAR_FULL")):
+        pytest.skip("takes long: bin/test --full, or NIGHTJAR_FULL=1")
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[SparkSession]:
+    """The session that the jobs get, from conf/spark-defaults.conf; starting one takes long."""
+    from broker.spark.session import build_session  # noqa: PLC0415 - most tests need no Spark
+
+    os.environ.update(QUICK_JAVA)
+    session = build_session("nightjar tests")
+    yield session
+    session.stop()
 
 
 @pytest.fixture(scope="session")

@@ -1,23 +1,14 @@
-"""One Spark session for all tests of this folder: starting one takes longer than most tests."""
+"""How tests of this folder get packets into tables."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
 
-from broker.spark.session import build_session
 from tests.spark.ingesting import Ingester
-
-
-@pytest.fixture(scope="session")
-def spark() -> Iterator[SparkSession]:
-    """The session that the jobs get, from conf/spark-defaults.conf."""
-    session = build_session("nightjar tests")
-    yield session
-    session.stop()
 
 
 @pytest.fixture

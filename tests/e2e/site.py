@@ -1,0 +1,274 @@
+"""One broker installation of a test: a folder of tables, a topic, and the jobs run on them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import duckdb
+import pyarrow as pa
+import pyarrow.dataset as ds
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+from pyspark.sql import SparkSession
+
+from broker.kafka.server import EmbeddedKafka
+from broker.sinks.ledger import Ledger, LedgerRow
+from broker.storage import Storage
+from tests.quick_java import QUICK_JAVA
+
+ROOT = Path(__file__).resolve().parents[2]
+LAUNCHERS = ("python", "spark-submit")
+Launcher = Literal["python", "spark-submit"]
+Victim = Literal["python", "jvm", "both"]
+Position = tuple[str, int, int]
+_PATIENCE_SECONDS = 300.0
+
+
+def wait_until(holds: Callable[[], bool], what: str) -> None:
+    """Look again and again; fail after five minutes, far beyond what anything takes."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while not holds():
+        assert time.monotonic() < deadline, f"waited in vain until {what}"
+        time.sleep(0.1)
+
+
+@dataclass
+class Job:
+    """A running job, with all that it says in a file."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    @property
+    def text(self) -> str:
+        """What the job has said so far."""
+        return self.log.read_text(errors="replace")
+
+    @property
+    def reason(self) -> str:
+        """Its last line, which names the reason of its end."""
+        lines = self.text.strip().splitlines()
+        return lines[-1] if lines else ""
+
+    def wait(self) -> int:
+        """Exit code, once it has ended."""
+        return self.process.wait(_PATIENCE_SECONDS)
+
+    def wait_for(self, text: str) -> None:
+        """Return once the job has said something; fail when it ends before."""
+        wait_until(
+            lambda: text in self.text or self.process.poll() is not None, f"{text!r} is said"
+        )
+        assert text in self.text, self.text
+
+    def programs(self) -> dict[str, list[int]]:
+        """Process ids of the job's session by program name."""
+        found: dict[str, list[int]] = {}
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                name, _, rest = (folder / "stat").read_text().partition("(")[2].rpartition(")")
+                state, _, _, session = rest.split()[:4]
+                if int(session) == self.process.pid and state != "Z":
+                    found.setdefault(name, []).append(int(folder.name))
+        return found
+
+    def kill(self, victim: Victim) -> None:
+        """Kill -9 of the driver's Python, its JVM, or everything."""
+        if victim == "both":
+            os.killpg(self.process.pid, signal.SIGKILL)
+            return
+        programs = self.programs()
+        pids = programs.get("java", []) if victim == "jvm" else self._driver(programs)
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+
+    @staticmethod
+    def _driver(programs: dict[str, list[int]]) -> list[int]:
+        """The Python that runs the job, not the JVM's workers."""
+        pids = [pid for name, pids in programs.items() if name.startswith("python") for pid in pids]
+        return [pid for pid in pids if b"jobs/" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+    def wait_until_all_are_gone(self) -> None:
+        """Return when no process of the job is left; a JVM must follow its Python by itself."""
+        wait_until(lambda: not self.programs(), "every process of the job has ended")
+
+
+@dataclass
+class Site:
+    """A root folder with the settings that point a job to it."""
+
+    root: Path
+    kafka: EmbeddedKafka
+    topic: str
+    survey: str = "ztf"
+    words: dict[str, str] = field(default_factory=dict)
+    _jobs: list[Job] = field(default_factory=list)
+
+    @property
+    def storage(self) -> Storage:
+        """The survey's folder."""
+        return Storage(str(self.root / self.survey))
+
+    # --- jobs --------------------------------------------------------------------------------
+
+    def start(
+        self,
+        *options: str,
+        launcher: Launcher = "python",
+        fault: str | None = None,
+        whom: str | None = None,
+        **popen: Any,
+    ) -> Job:
+        """Start stream2raw; a fault point may kill it, or whom the test says."""
+        environ = {**os.environ, **QUICK_JAVA, "SPARK_CONF_DIR": str(ROOT / "conf")}
+        if fault:
+            environ["NIGHTJAR_FAULT"] = f"raw:{fault}"
+        if whom:
+            environ["KILL_WHOM"] = whom
+            environ["KILL_MARK"] = str(self.mark)
+            path = [str(ROOT / "tests/e2e/killing"), os.environ.get("PYTHONPATH", "")]
+            environ["PYTHONPATH"] = os.pathsep.join(filter(None, path))
+        programs = {"python": sys.executable, "spark-submit": _beside_python("spark-submit")}
+        job = ["jobs/stream2raw.py", "--survey", self.survey, *options, *self.settings()]
+        return self._run([programs[launcher], *job], environ, **popen)
+
+    def run(self, *options: str, **how: Any) -> Job:
+        """Run stream2raw with what is there, to its end."""
+        job = self.start("--once", *options, **how)
+        job.wait()
+        return job
+
+    def nightjar(self, *words: str) -> Job:
+        """Run a command of the command line on this site, to its end."""
+        command = [str(ROOT / "bin/nightjar"), *words, "--survey", self.survey, *self.settings()]
+        job = self._run(command, {**os.environ, **QUICK_JAVA})
+        job.wait()
+        return job
+
+    def settings(self) -> Iterator[str]:
+        """The words that point a command here."""
+        words = {
+            "storage.root": str(self.root),
+            "kafka.servers": self.kafka.servers,
+            "kafka.input_topic": self.topic,
+        } | self.words
+        for key, value in words.items():
+            yield from ("--set", f"{key}={value}")
+
+    def _run(self, command: Sequence[str], environ: dict[str, str], **popen: Any) -> Job:
+        self.root.mkdir(exist_ok=True)
+        log = self.root / f"job-{len(self._jobs)}.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=ROOT,
+                env=environ,
+                start_new_session=True,
+                **popen,
+            )
+        job = Job(process, log)
+        self._jobs.append(job)
+        return job
+
+    def stop_all(self) -> None:
+        """Leave no process behind, whatever failed."""
+        for job in self._jobs:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(job.process.pid, signal.SIGKILL)
+            job.process.wait()
+
+    # --- what has come of it -----------------------------------------------------------------
+
+    @property
+    def mark(self) -> Path:
+        """There while a job waits at a fault point with ``whom="pause"``."""
+        return self.root / "paused"
+
+    def wait_for_mark(self, job: Job) -> None:
+        """Return once a job waits at its fault point, in the middle of a batch."""
+        wait_until(lambda: self.mark.exists() or job.process.poll() is not None, "it waits")
+        assert self.mark.exists(), job.text
+
+    def committed(self) -> list[LedgerRow]:
+        """Ledger rows of stream2raw."""
+        return Ledger(self.storage).rows("raw")
+
+    def staged(self) -> list[str]:
+        """What lies in staging."""
+        return self.storage.names("staging/raw")
+
+    def offsets(self, folder: str) -> list[int]:
+        """Batch numbers in Spark's ``offsets`` or ``commits``."""
+        names = self.storage.names(f"checkpoints/stream2raw/{folder}")
+        return sorted(int(name) for name in names if name.isdigit())
+
+    def raw_by_pyarrow(self) -> list[Position]:
+        """Kafka positions of all raw rows, sorted."""
+        folder = self.root / self.survey / "online/raw"
+        if not folder.exists():
+            return []
+        layout = ds.partitioning(
+            pa.schema([("night", pa.int32()), ("batch", pa.string())]), flavor="hive"
+        )
+        rows = ds.dataset(str(folder), format="parquet", partitioning=layout).to_table(["ingest"])
+        return sorted(_position(row) for row in rows["ingest"].to_pylist())
+
+    def raw_by_duckdb(self) -> list[Position]:
+        """The same as DuckDB sees it, which reads hidden and unfinished files too."""
+        files = f"{self.root / self.survey}/online/raw/**/*.parquet"
+        query = "SELECT ingest FROM read_parquet(?, hive_partitioning = true)"
+        return sorted(_position(row) for (row,) in duckdb.execute(query, [files]).fetchall())
+
+    def raw_by_spark(self, spark: SparkSession) -> list[Position]:
+        """The same as Spark sees it."""
+        rows = spark.read.parquet(f"{self.root / self.survey}/online/raw").select("ingest")
+        return sorted(_position(row.ingest.asDict()) for row in rows.collect())
+
+    def audit(self, *options: str) -> tuple[int, list[dict[str, Any]]]:
+        """Exit code and findings of ``nightjar audit``."""
+        job = self.nightjar("audit", "--json", *options)
+        return job.process.returncode, json.JSONDecoder().raw_decode(job.text)[0]
+
+
+def _position(row: dict[str, Any]) -> Position:
+    return row["topic"], row["partition"], row["offset"]
+
+
+def _beside_python(program: str) -> str:
+    return str(Path(sys.executable).parent / program)
+
+
+def make_topic(kafka: EmbeddedKafka, name: str, partitions: int = 1) -> None:
+    """Make a topic and wait until it is there."""
+    admin = AdminClient(kafka.client_options())
+    admin.create_topics([NewTopic(name, partitions, 1)])[name].result(30)
+    wait_until(lambda: name in admin.list_topics(timeout=10).topics, f"topic {name} is there")
+
+
+def produce(kafka: EmbeddedKafka, topic: str, values: Sequence[bytes | None]) -> None:
+    """Send messages round the topic's partitions, every delivery confirmed."""
+    producer = Producer({**kafka.client_options(), "message.max.bytes": 10_000_000})
+    partitions = len(producer.list_topics(topic, 10).topics[topic].partitions)
+    for number, value in enumerate(values):
+        producer.produce(topic, value, partition=number % partitions)
+        producer.poll(0)
+    assert producer.flush(60) == 0
+
+
+def positions(topic: str, count: int, partitions: int = 1) -> list[Position]:
+    """Where so many messages lie that went round the partitions."""
+    return sorted((topic, n % partitions, n // partitions) for n in range(count))
