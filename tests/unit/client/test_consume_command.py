@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from broker.commands.app import main
@@ -47,12 +48,23 @@ def test_saving_prints_the_files(
     assert str(tmp_path / "kept" / "ZTF23aaa_3.avro") in capsys.readouterr().out
 
 
+def test_all_alerts_go_into_one_parquet_file(night: Path, tmp_path: Path) -> None:
+    path = tmp_path / "kept" / "night.parquet"
+    assert main(["consume", "--from", str(night), "--save", str(path)]) == 1
+    saved = pq.read_table(path)
+    assert saved["candid"].to_pylist() == [1, 2, 3]
+    assert [row["drb"] for row in saved["candidate"].to_pylist()] == [0.125, 0.5, None]
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         ([], "give either a topic or --from"),
         (["topic", "--from", "."], "give either a topic or --from"),
         (["--from", ".", "--servers", "localhost:1"], "--servers goes with a topic"),
+        (["--from", ".", "--group", "me"], "--group and --since go with a topic"),
+        (["topic", "--since", "yesterday"], "expected a time such as 2024-07-07T03:00"),
+        (["topic", "--lag"], "--lag goes with a topic and a --group"),
         (["--from", "/nowhere"], "no file or folder /nowhere"),
         (["--from", "{night}", "--where", "candidate.drb >"], "cannot read the expression"),
         (["--from", "{night}", "--where", "candidate.dbr > 1"], "did you mean candidate.drb?"),
