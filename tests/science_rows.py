@@ -28,6 +28,8 @@ FIRST_ID = 2_800_000_000_000_000_000
 NIGHTS = (20240909, 20240910)
 AT = dt.datetime(2024, 9, 10, 5, 30, tzinfo=dt.UTC)
 _NULL_SHARE = 0.1
+# The survey's own records are in every packet, though their fields may be null.
+_NEVER_NULL = ("candidate", "diaSource", "diaObject")
 Draw = Callable[[random.Random], Any]
 
 
@@ -59,6 +61,8 @@ _DRAWS: dict[str, Draw] = {
     "classifier.n_points": lambda rng: rng.randint(3, 20),
     "classifier.probabilities.sn_ia": _between(0, 0.9),
     "classifier.probabilities.sn_ii": _between(0, 0.1),
+    "candidate.jd": _between(2460563.5, 2460565.5),
+    "candidate.magpsf": _between(15, 21),
     "candidate.distpsnr1": _one_of(-999.0, 0.0, 0.7, 3.0, 7.0, 12.0),
     "candidate.sgscore1": _one_of(-999.0, 0.1, 0.5, 0.8, 1.0),
     "candidate.neargaiabright": _one_of(-999.0, 10.0, 60.0),
@@ -177,7 +181,8 @@ def _by_night(table: pa.Table) -> Iterator[tuple[int, pa.Table]]:
 
 
 def _value(field: pa.Field, path: str, rng: random.Random) -> Any:
-    return None if rng.random() < _NULL_SHARE else _draw(field.type, path, rng)
+    is_null = rng.random() < _NULL_SHARE and path not in _NEVER_NULL
+    return None if is_null else _draw(field.type, path, rng)
 
 
 def _draw(kind: pa.DataType, path: str, rng: random.Random) -> Any:

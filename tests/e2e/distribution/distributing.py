@@ -22,11 +22,14 @@ from broker.sinks.ledger import Ledger, LedgerRow
 from tests.e2e.site import ROOT, Job, Site
 from tests.science_rows import science_rows, write_batches
 
+_PATIENCE_SECONDS = 900.0
 SHIPPED = ROOT / "conf" / "filters"
 # Beside the shipped ones: the other payloads.
 OWN_FILTERS = {
     "pictures": ("cutouts", "alert_id % 11 = 0"),
     "without_history": ("lite", "mag < 16 AND is_positive"),
+    # What fink-client's display needs.
+    "for_fink": ("full", "candidate.jd > 0 AND candidate.magpsf < 20"),
 }
 
 
@@ -91,7 +94,7 @@ class DistributeSite(Site):
     def distribute_once(self, *options: str, fault: str | None = None) -> Job:
         """Distribute what is there, to the end."""
         job = self.distribute("--once", *options, fault=fault)
-        job.wait()
+        job.process.wait(_PATIENCE_SECONDS)
         return job
 
     def distributed(self) -> list[LedgerRow]:

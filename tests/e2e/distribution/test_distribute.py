@@ -7,73 +7,21 @@ import random
 import signal
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.dataset as ds
-import pytest
 from confluent_kafka.admin import AdminClient, ConfigResource
 
 from broker.kafka.server import EmbeddedKafka, free_port
 from broker.sinks.kafka import partition_of
-from tests.e2e.distributing import DistributeSite, decode, header
+from tests.e2e.distribution.distributing import DistributeSite, decode, header
 
-# The others are in the full sweep, since every start takes its time.
-FAULTS = ("mid_send:300", "after_kafka_commit:2")
-FEW = "[hru]*"
-"""Of the shipped filters: hostless, real_not_solar_system, uniform_sample."""
 ALL_FAULTS = (
     *("before_stage", "mid_send", "mid_send:777", "before_kafka_commit", "after_kafka_commit:2"),
     *("after_stage", "after_seal", "before_commit:2", "after_commit"),
 )
 CLOCK_KILLS = 5
-
-
-def make_site(
-    folder: Path, kafka: EmbeddedKafka, survey: str = "ztf", filters: str = "*"
-) -> DistributeSite:
-    prefix = f"t{uuid.uuid4().hex[:6]}"
-    words = {
-        "kafka.output_prefix": prefix,
-        "filters.folder": str(folder / "filters"),
-        "distribute.partitions": "3",
-        "distribute.delivery_timeout_seconds": "60",
-    }
-    site = DistributeSite(folder, kafka, "none", survey, words)
-    site.set_filters(filters)
-    return site
-
-
-@pytest.fixture(scope="module")
-def killed(
-    kafka: EmbeddedKafka, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[DistributeSite]:
-    """600 alerts in 6 batches, distributed by a job that was killed twice."""
-    site = make_site(tmp_path_factory.mktemp("site"), kafka, filters=FEW)
-    site.fill(600, 6)
-    for fault in FAULTS:
-        job = site.distribute_once(fault=fault)
-        assert job.process.returncode == -signal.SIGKILL, job.text
-    job = site.distribute_once()
-    assert job.process.returncode == 0, job.text
-    yield site
-    site.stop_all()
-
-
-@pytest.fixture
-def own_site(kafka: EmbeddedKafka, tmp_path: Path) -> Iterator[Callable[..., DistributeSite]]:
-    sites: list[DistributeSite] = []
-
-    def make(
-        survey: str = "ztf", broker: EmbeddedKafka | None = None, filters: str = "*"
-    ) -> DistributeSite:
-        folder = tmp_path / f"site-{len(sites)}"
-        sites.append(make_site(folder, broker or kafka, survey, filters))
-        return sites[-1]
-
-    yield make
-    for site in sites:
-        site.stop_all()
 
 
 def check_exactly_once(site: DistributeSite) -> None:
@@ -89,7 +37,7 @@ def test_topics_hold_exactly_what_their_filters_select_whenever_it_is_killed(
     killed: DistributeSite,
 ) -> None:
     expected = killed.expected()
-    assert len(expected) == 5
+    assert len(expected) == 6
     assert all(expected.values())
     check_exactly_once(killed)
 
@@ -251,7 +199,7 @@ def test_a_broker_that_is_away_for_20_s_is_waited_for(
         broker.stop()
         time.sleep(20)
         broker.start()
-        assert job.wait() == 0, job.text
+        assert job.process.wait(600) == 0, job.text
         check_exactly_once(site)
     finally:
         broker.stop()

@@ -1,0 +1,65 @@
+"""Sites that distribute, one of them killed on its way."""
+
+from __future__ import annotations
+
+import signal
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from broker.kafka.server import EmbeddedKafka
+from tests.e2e.distribution.distributing import DistributeSite
+
+# The others are in the full sweep, since every start takes its time.
+FAULTS = ("mid_send:300", "after_kafka_commit:2")
+FEW = "[hru]*"
+"""Of the shipped filters: hostless, real_not_solar_system, uniform_sample."""
+
+
+def make_site(
+    folder: Path, kafka: EmbeddedKafka, survey: str = "ztf", filters: str = "*"
+) -> DistributeSite:
+    prefix = f"t{uuid.uuid4().hex[:6]}"
+    words = {
+        "kafka.output_prefix": prefix,
+        "filters.folder": str(folder / "filters"),
+        "distribute.partitions": "3",
+        "distribute.delivery_timeout_seconds": "60",
+    }
+    site = DistributeSite(folder, kafka, "none", survey, words)
+    site.set_filters(filters)
+    return site
+
+
+@pytest.fixture(scope="session")
+def killed(
+    kafka: EmbeddedKafka, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[DistributeSite]:
+    """600 alerts in 6 batches, distributed by a job that was killed twice."""
+    site = make_site(tmp_path_factory.mktemp("site"), kafka, filters=FEW)
+    site.fill(600, 6)
+    for fault in FAULTS:
+        job = site.distribute_once(fault=fault)
+        assert job.process.returncode == -signal.SIGKILL, job.text
+    job = site.distribute_once()
+    assert job.process.returncode == 0, job.text
+    yield site
+    site.stop_all()
+
+
+@pytest.fixture
+def own_site(kafka: EmbeddedKafka, tmp_path: Path) -> Iterator[Callable[..., DistributeSite]]:
+    sites: list[DistributeSite] = []
+
+    def make(
+        survey: str = "ztf", broker: EmbeddedKafka | None = None, filters: str = "*"
+    ) -> DistributeSite:
+        folder = tmp_path / f"site-{len(sites)}"
+        sites.append(make_site(folder, broker or kafka, survey, filters))
+        return sites[-1]
+
+    yield make
+    for site in sites:
+        site.stop_all()
