@@ -21,6 +21,7 @@ from broker.science.scoring import (
     CLASSES,
     KNOWN_SOLAR_SYSTEM,
     LONG_LIVED,
+    MANY_DETECTIONS,
     MAX_DAYS,
     MIN_POINTS,
     NOT_REAL,
@@ -34,7 +35,6 @@ from broker.surveys.arrow_columns import Bools, Ints
 from broker.surveys.photometry import DETECTION
 from broker.units import Floats
 
-MANY_DETECTIONS = 200
 _UNKNOWN = -1
 
 

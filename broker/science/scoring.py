@@ -33,7 +33,7 @@ CLASSES = {
 BANDS_OF_MODEL = {"ztf": ("g", "r"), "elasticc": ("u", "g", "r", "i", "z", "y")}
 
 MIN_POINTS = 3
-MAX_DAYS = 400.0
+MAX_DAYS, MANY_DETECTIONS = 400.0, 200
 SCORED, TOO_FEW_POINTS, LONG_LIVED, NOT_REAL, KNOWN_SOLAR_SYSTEM = range(5)
 REASONS = ("", "too_few_points", "long_lived", "not_real", "known_solar_system")
 """Why there is no score; a later one goes before an earlier one."""
