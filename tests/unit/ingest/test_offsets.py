@@ -86,9 +86,7 @@ def test_a_topic_created_anew_with_less_is_a_loss() -> None:
 
 
 def test_a_topic_that_vanishes_in_mid_batch_is_a_loss_of_the_batch() -> None:
-    with pytest.raises(
-        DataLoss, match=r"10 to 19 \(the topic vanished while they were read"
-    ):
+    with pytest.raises(DataLoss, match=r"10 to 19 \(the topic vanished while they were read"):
         check({A: Span(10, 20)}, {A: Reached(10, 20)}, {}, read_all=False)
 
 
