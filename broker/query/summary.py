@@ -35,11 +35,6 @@ class ScienceSummary:
 
     def by_class(self) -> Counts:
         """Alerts by the classifier's label, or by its reason where it has none."""
-        if (
-            "classifier"
-            not in self._connection.sql("describe science").df()["column_name"].to_list()
-        ):
-            return []
         return self._count("coalesce(classifier.label, 'no class: ' || classifier.reason, 'off')")
 
     def by_solar_system_code(self) -> Counts:

@@ -21,7 +21,8 @@ ALLOWED: dict[str, set[str]] = {
     "surveys": SURVEYS,
     **dict.fromkeys(("ingest", "science", "filters", "sinks"), SURVEYS),
     **dict.fromkeys(("pipeline", "archive"), STAGES),
-    "training": SURVEYS | {"science"},
+    # A synthetic night is training material.
+    "training": SURVEYS | {"science", "simulator"},
     # The read side and the feeder never import what writes the tables.
     **{name: STAGES - {"ingest", "sinks"} for name in READERS},
     **{name: STAGES | READERS | {"pipeline", "archive", "training"} for name in ("commands",)},
