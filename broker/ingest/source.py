@@ -44,9 +44,7 @@ def stream_packets(
     reader = (
         spark.readStream.format("kafka")
         .options(**spark_options(kafka), **starting)
-        .option(
-            "subscribePattern" if is_pattern(kafka.input_topic) else "subscribe", kafka.input_topic
-        )
+        .option(*_subscription(kafka.input_topic))
         .option("maxOffsetsPerTrigger", max_offsets)
         # One partition of Kafka would otherwise keep all cores but one idle.
         .option("minPartitions", spark.sparkContext.defaultParallelism)
@@ -62,6 +60,11 @@ def stream_packets(
         F.col("timestamp").alias("kafka_timestamp"),
         F.current_timestamp().alias("batch_time"),
     )
+
+
+def _subscription(topic: str) -> tuple[str, str]:
+    """Option of the source and its value; Spark finds a pattern anywhere in a topic's name."""
+    return ("subscribePattern", f"^(?:{topic})$") if is_pattern(topic) else ("subscribe", topic)
 
 
 def spark_options(kafka: Kafka) -> dict[str, str]:

@@ -32,11 +32,11 @@ LAUNCHERS = ("python", "spark-submit")
 Launcher = Literal["python", "spark-submit"]
 Victim = Literal["python", "jvm", "both"]
 Position = tuple[str, int, int]
-_PATIENCE_SECONDS = 300.0
+_PATIENCE_SECONDS = 150.0
 
 
 def wait_until(holds: Callable[[], bool], what: str) -> None:
-    """Look again and again; fail after five minutes, far beyond what anything takes."""
+    """Look again and again; fail after some minutes, far beyond what anything takes."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while not holds():
         assert time.monotonic() < deadline, f"waited in vain until {what}"
