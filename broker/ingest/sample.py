@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Mapping
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from broker.ingest.offsets import Place
 
@@ -33,13 +34,29 @@ def sample_messages(
             **options,
             "group.id": f"nightjar-sample-{uuid.uuid4().hex[:8]}",
             "enable.auto.commit": False,
+            "enable.partition.eof": True,
             "log_level": 0,
         }
     )
     try:
         consumer.assign([TopicPartition(*place, offset) for place, offset in starts.items()])
-        messages = consumer.consume(most, timeout=_TIMEOUT_S)
+        return _read(consumer, len(starts), most)
     finally:
         consumer.close()
-    values = (message.value() for message in messages if message.error() is None)
-    return [value for value in values if value is not None]
+
+
+def _read(consumer: Consumer, partitions: int, most: int) -> list[bytes]:
+    """Read until there is enough, every partition has ended or it takes too long."""
+    values: list[bytes] = []
+    ended = 0
+    deadline = time.monotonic() + _TIMEOUT_S
+    while len(values) < most and ended < partitions and time.monotonic() < deadline:
+        message = consumer.poll(0.1)
+        if message is None:
+            continue
+        error, value = message.error(), message.value()
+        if error is not None:
+            ended += error.code() == KafkaError._PARTITION_EOF
+        elif value is not None:
+            values.append(value)
+    return values

@@ -95,9 +95,12 @@ def ingest(
 
 def warm_up(spark: SparkSession, decoder: PacketDecoder, messages: list[bytes]) -> None:
     """Decode a few messages for nothing: what is compiled and started now delays no alert."""
+    if not messages:
+        return
     now = dt.datetime.now(dt.UTC)
     rows = [(bytearray(value), "", 0, 0, now, now) for value in messages]
-    packets = spark.createDataFrame(rows, PACKETS)
+    # A local relation would be computed by the optimizer, row by row and without generated code.
+    packets = spark.createDataFrame(spark.sparkContext.parallelize(rows, 1), PACKETS)
     counted, _ = _observed(decoder.decode(packets))
     raw_rows(counted).write.format("noop").mode("overwrite").save()
 
