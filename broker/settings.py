@@ -132,6 +132,14 @@ class Distribute(Section):
     )
 
 
+class Archive(Section):
+    """How closed nights are kept."""
+
+    keep_days: float = Field(
+        7.0, ge=0, description="how long a batch stays online beside the archive that has it"
+    )
+
+
 class EmbeddedKafka(Section):
     """The single-node Kafka of ``bin/nightjar kafka``."""
 
@@ -173,6 +181,7 @@ class Settings(Section):
     science: Science
     filters: Filters
     distribute: Distribute = Field(default_factory=Distribute)
+    archive: Archive = Field(default_factory=Archive)
     embedded_kafka: EmbeddedKafka
     simulator: Simulator = Field(default_factory=Simulator)
 

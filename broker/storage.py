@@ -6,7 +6,10 @@ are refused by the settings.
 
 from __future__ import annotations
 
+import ctypes
 import errno
+import os
+import sys
 import uuid
 from pathlib import Path
 from typing import Any
@@ -75,6 +78,23 @@ class Storage:
         self.make_folder(target.rpartition("/")[0])
         self.filesystem.move(self.path(source), self.path(target))
 
+    def exchange(self, one: str, other: str) -> bool:
+        """Swap two folders at one stroke: a reader finds the one or the other, never neither.
+
+        Returns
+        -------
+        bool
+            False where the file system has no such operation; then nothing was done.
+        """
+        if not self.is_local:
+            return False
+        return _exchange(self.path(one), self.path(other))
+
+    def size(self, folder: str) -> int:
+        """Bytes of all files below a folder; none when it does not exist."""
+        selector = fs.FileSelector(self.path(folder), allow_not_found=True, recursive=True)
+        return sum(info.size or 0 for info in self.filesystem.get_file_info(selector))
+
     def delete(self, path: str) -> None:
         """Delete a file or a whole folder; nothing happens when it does not exist."""
         kind = self.filesystem.get_file_info(self.path(path)).type
@@ -106,6 +126,25 @@ class Storage:
         folder, _, name = path.rpartition("/")
         self.make_folder(folder)
         return self.path(f"{folder}/.{name}.{uuid.uuid4().hex[:8]}")
+
+
+# linux/fcntl.h, linux/fs.h
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
+# Kernels and file systems (some network ones) that cannot.
+_UNSUPPORTED = (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP)
+
+
+def _exchange(one: str, other: str) -> bool:
+    libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+    if libc is None or not hasattr(libc, "renameat2"):
+        return False
+    paths = os.fsencode(one), os.fsencode(other)
+    if libc.renameat2(_AT_FDCWD, paths[0], _AT_FDCWD, paths[1], _RENAME_EXCHANGE) == 0:
+        return True
+    code = ctypes.get_errno()
+    if code in _UNSUPPORTED:
+        return False
+    raise OSError(code, os.strerror(code), one, None, other)
 
 
 def is_disk_full(error: BaseException) -> bool:

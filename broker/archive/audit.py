@@ -6,17 +6,19 @@ Without ``deep`` they are checked within the ledger; with it, against the files 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from pyarrow import fs
 
+from broker.archive.audit_closed import check_archived_files, check_closed_nights
 from broker.archive.audit_topics import OutputTopics, check_filters, check_matches, check_messages
 from broker.archive.finding import Finding, NightRange
+from broker.archive.rows import place_columns, rows_of_table
+from broker.sinks.closed import ClosedNight, ClosedNights
 from broker.sinks.ledger import Ledger, LedgerRow, NightCount
 from broker.sinks.publish import AREAS
 from broker.storage import Storage
@@ -49,18 +51,22 @@ def audit(
     ledger = Ledger(storage)
     ingested = [row for stage in INGEST_STAGES for row in ledger.rows(stage)]
     science, distributed = ledger.rows("science"), ledger.rows("distribute")
+    closed = _closed_nights(storage, wanted)
+    taken = {(state.night, key) for state in closed for key in state.keys}
     findings = [
         check_offsets(ledger.rows("raw")),
         check_ingest(ingested),
         check_science(ingested, science, wanted),
         check_filters(science, distributed),
+        check_closed_nights(closed, ingested, science),
     ]
     if deep:
         findings += [
-            check_files(storage, ingested, "raw", wanted),
+            check_files(storage, ingested, "raw", wanted, taken),
             check_quarantine_files(storage, ledger.rows("raw")),
             check_positions(storage, ingested, wanted),
-            check_files(storage, science, "science", wanted),
+            check_files(storage, science, "science", wanted, taken),
+            check_archived_files(storage, closed),
             check_science_ids(storage, wanted),
             check_matches(storage, distributed),
         ]
@@ -148,27 +154,28 @@ def check_science(
 
 def check_science_ids(storage: Storage, nights: NightRange) -> Finding:
     """Per night: every alert id of the science files is there once."""
-    differences, rows = [], 0
-    for name in storage.names(AREAS["science"]):
-        night = int(name.removeprefix("night="))
-        if night not in nights:
-            continue
-        folder = ds.dataset(
-            storage.path(f"{AREAS['science']}/{name}"),
-            filesystem=storage.filesystem,
-            format="parquet",
-        )
-        ids = folder.to_table(columns=["alert_id"])["alert_id"]
-        rows += len(ids)
+    rows = rows_of_table(storage, "science", nights, {"alert_id": pc.field("alert_id")})
+    differences = []
+    for night in pc.unique(rows["night"]).to_pylist():
+        ids = rows.filter(pc.equal(rows["night"], night))["alert_id"]
         if doubled := len(ids) - pc.count_distinct(ids).as_py():
             differences.append(f"night {night}: {doubled} alert ids are there more than once")
-    return Finding("per night: each alert id once in science", f"{rows} alerts", tuple(differences))
+    return Finding(
+        "per night: each alert id once in science", f"{rows.num_rows} alerts", tuple(differences)
+    )
 
 
 def check_files(
-    storage: Storage, rows: Iterable[LedgerRow], table: str, nights: NightRange
+    storage: Storage,
+    rows: Iterable[LedgerRow],
+    table: str,
+    nights: NightRange,
+    taken: Collection[tuple[int, str]] = (),
 ) -> Finding:
-    """Per batch and night: rows in the table's files = rows that the ledger says."""
+    """Per batch and night: rows in the table's files = rows that the ledger says.
+
+    A batch that the archive has ``taken`` may have left the online table.
+    """
     said = {
         (item.night, row.key): item.written
         for row in rows
@@ -176,15 +183,18 @@ def check_files(
         if item.night in nights and item.written
     }
     found = {place: n for place, n in rows_in_files(storage, table).items() if place[0] in nights}
+    gone = {place for place in said if place in taken and place not in found}
+    said = {place: n for place, n in said.items() if place not in gone}
     differences = [
         f"{table}, night {night}, batch {key}: {found.get((night, key), 0)} rows in files, "
         f"{said.get((night, key), 0)} in the ledger"
         for night, key in sorted(said.keys() | found.keys())
         if said.get((night, key)) != found.get((night, key))
     ]
+    archived = f"; {len(gone)} only in the archive" if gone else ""
     return Finding(
         f"per batch, night: {table} rows in files = in the ledger",
-        f"{len(found)} folders, {sum(found.values())} = {sum(said.values())}",
+        f"{len(found)} folders, {sum(found.values())} = {sum(said.values())}{archived}",
         tuple(differences),
     )
 
@@ -262,18 +272,10 @@ def rows_in_files(storage: Storage, table: str) -> dict[tuple[int, str], int]:
 
 def _positions(storage: Storage, nights: NightRange) -> pa.Table:
     """Batch and Kafka position of every raw row."""
-    place = [("topic", pa.string()), ("partition", pa.int32()), ("offset", pa.int64())]
-    if not storage.exists(AREAS["raw"]):
-        return pa.schema([("batch", pa.string()), *place]).empty_table()
-    partitions = ds.partitioning(
-        pa.schema([("night", pa.int32()), ("batch", pa.string())]), flavor="hive"
-    )
-    raw = ds.dataset(
-        storage.path(AREAS["raw"]),
-        filesystem=storage.filesystem,
-        format="parquet",
-        partitioning=partitions,
-    )
-    in_nights = (ds.field("night") >= nights.first) & (ds.field("night") <= nights.last)
-    columns = {"batch": ds.field("batch")} | {n: pc.field("ingest", n) for n, _ in place}
-    return raw.to_table(columns=columns, filter=in_nights)
+    return rows_of_table(storage, "raw", nights, place_columns())
+
+
+def _closed_nights(storage: Storage, nights: NightRange) -> list[ClosedNight]:
+    closed = ClosedNights(storage)
+    states = [closed.current(night) for night in closed.nights() if night in nights]
+    return [state for state in states if state is not None]

@@ -15,21 +15,20 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
-from broker.archive.finding import Finding
+from broker.archive.finding import Finding, NightRange
+from broker.archive.rows import rows_of_table
+from broker.areas import files_of, read_whole
 from broker.kafka.read import first_offsets, read_committed
 from broker.kafka.topics import Topics
 from broker.sinks.ledger import LedgerRow
-from broker.sinks.publish import AREAS
 from broker.sinks.published import topic_of
 from broker.storage import Storage
 
 _PATIENCE_SECONDS = 30.0
-_PARTITIONS = ds.partitioning(
-    pa.schema([("night", pa.int32()), ("batch", pa.string())]), flavor="hive"
-)
-_UNKNOWN, _ARCHIVED = "unknown", "archived"
+_UNKNOWN = "unknown"
 BatchFilter = tuple[str, str]
 """Batch key and a filter's digest."""
 
@@ -90,20 +89,20 @@ def check_filters(science: Iterable[LedgerRow], distributed: Iterable[LedgerRow]
     )
 
 
-def check_matches(storage: Storage, distributed: Iterable[LedgerRow]) -> Finding:
+def check_matches(storage: Storage, distributed: Sequence[LedgerRow]) -> Finding:
     """Per batch and filter: rows that match, evaluated again by DuckDB = as the ledger says."""
     where = _WhereByDigest(storage)
-    folders = _science_folders(storage)
+    digests = {count.digest: where(count.digest) for row in distributed for count in row.by_filter}
+    found = read_whole(lambda: _count_all_matches(storage, digests))
     differences, total, skipped = [], 0, set()
     for row in distributed:
-        if row.key not in folders:
+        if row.key not in found.batches:
             continue
-        digests = [count.digest for count in row.by_filter]
-        found = _count_matches(folders[row.key], storage, [where(digest) for digest in digests])
-        for count, n_found in zip(row.by_filter, found, strict=True):
-            if n_found is None:
+        for count in row.by_filter:
+            if count.digest in found.not_evaluated:
                 skipped.add(count.name)
                 continue
+            n_found = found.matches[row.key, count.digest]
             total += n_found
             if n_found != count.matched:
                 differences.append(
@@ -122,18 +121,14 @@ def check_messages(
     storage: Storage, distributed: Sequence[LedgerRow], topics: OutputTopics
 ) -> Finding:
     """Per batch and filter: messages committed = as the ledger says, none of them twice."""
-    online = _science_folders(storage)
-    rows = [row for row in distributed if row.key in online]
-    # Alerts of batches that have gone to the archive cannot be told from strangers.
-    stranger = _UNKNOWN if len(rows) == len(distributed) else _ARCHIVED
-    batch_of = defaultdict(lambda: stranger, _batch_of_alerts(storage, online))
+    batch_of = defaultdict(lambda: _UNKNOWN, _batch_of_alerts(storage))
     known = Topics(topics.options, _PATIENCE_SECONDS).partitions()
     names = sorted({count.name for row in distributed for count in row.by_filter})
     compared = []
     for name in names:
         topic = topic_of(topics.prefix, topics.survey, name)
         sent = _read(topics.options, topic, known.get(topic, 0), batch_of)
-        compared.append(_compare(topic, sent, rows, name))
+        compared.append(_compare(topic, sent, distributed, name))
     notes = {
         "expired": sum(item.expired for item in compared),
         "of batches in hand": sum(item.in_hand for item in compared),
@@ -168,10 +163,19 @@ def _compare(topic: str, sent: _Sent, rows: Iterable[LedgerRow], name: str) -> _
             compared.differences.append(
                 f"batch {key}, topic {topic}: {n} messages ({digest}) that the ledger lacks"
             )
-        elif key != _ARCHIVED:
+        else:
             # Committed a moment ago, or before a crash: the next start writes the ledger's row.
             compared.in_hand += n
     return compared
+
+
+@dataclass
+class _Matches:
+    """Rows that match by batch and digest, the batches that have rows, what DuckDB can't say."""
+
+    matches: Counter[BatchFilter] = field(default_factory=Counter)
+    batches: set[str] = field(default_factory=set)
+    not_evaluated: set[str] = field(default_factory=set)
 
 
 class _WhereByDigest:
@@ -190,23 +194,36 @@ class _WhereByDigest:
         return self._known[digest]
 
 
-def _count_matches(
-    folders: list[str], storage: Storage, conditions: Sequence[str | None]
-) -> list[int | None]:
-    """Rows of a batch that match each condition; None for one that cannot be evaluated."""
-    with duckdb.connect() as connection:
-        connection.register("science", _dataset(storage, folders).to_table())
-        return [_count(connection, condition) for condition in conditions]
+def _count_all_matches(storage: Storage, digests: Mapping[str, str | None]) -> _Matches:
+    """Count every filter's matches in every batch, night by night."""
+    files = files_of(storage, "science")
+    found = _Matches(not_evaluated={digest for digest, where in digests.items() if where is None})
+    datasets = [_dataset(storage, paths) for paths in files.archived.values()]
+    online = [path for paths in files.online.values() for path in paths]
+    if online:
+        datasets.append(_dataset(storage, online))
+    for dataset in datasets:
+        with duckdb.connect() as connection:
+            connection.register("science", dataset)
+            found.batches.update(_by_batch(connection, "true"))
+            for digest, where in digests.items():
+                if where is None:
+                    continue
+                try:
+                    counts = _by_batch(connection, where)
+                except duckdb.Error:
+                    found.not_evaluated.add(digest)
+                    continue
+                for key, n in counts.items():
+                    found.matches[key, digest] += n
+    return found
 
 
-def _count(connection: duckdb.DuckDBPyConnection, condition: str | None) -> int | None:
-    if condition is None:
-        return None
-    try:
-        found = connection.execute(f"SELECT count(*) FROM science WHERE (\n{condition}\n)")
-        return int(found.fetchall()[0][0])
-    except duckdb.Error:
-        return None
+def _by_batch(connection: duckdb.DuckDBPyConnection, where: str) -> dict[str, int]:
+    found = connection.execute(
+        f"SELECT batch, count(*) FROM science WHERE (\n{where}\n) GROUP BY batch"
+    )
+    return dict(found.fetchall())
 
 
 def _of_filter(distributed: Iterable[LedgerRow], name: str) -> Iterator[tuple[LedgerRow, str, int]]:
@@ -240,29 +257,23 @@ def _read(
     return sent
 
 
-def _science_folders(storage: Storage) -> dict[str, list[str]]:
-    """Key of a batch → its folders in the online science table."""
-    found: dict[str, list[str]] = {}
-    for night in storage.names(AREAS["science"]):
-        for batch in storage.names(f"{AREAS['science']}/{night}"):
-            folder = f"{AREAS['science']}/{night}/{batch}"
-            found.setdefault(batch.removeprefix("batch="), []).append(folder)
-    return found
+def _batch_of_alerts(storage: Storage) -> dict[int, str]:
+    """Alert id → key of its batch."""
+    rows = rows_of_table(storage, "science", NightRange(), {"alert_id": pc.field("alert_id")})
+    keys = rows["batch"].combine_chunks().dictionary_encode()
+    names = keys.dictionary.to_pylist()
+    ids = rows["alert_id"].to_pylist()
+    return {id_: names[k] for id_, k in zip(ids, keys.indices.to_pylist(), strict=True)}
 
 
-def _batch_of_alerts(storage: Storage, online: Mapping[str, list[str]]) -> dict[int, str]:
-    """Alert id → key of its batch, of all that is online."""
-    found: dict[int, str] = {}
-    for key, folders in online.items():
-        ids = _dataset(storage, folders).to_table(columns=["alert_id"])["alert_id"]
-        found.update(dict.fromkeys(ids.to_pylist(), key))
-    return found
-
-
-def _dataset(storage: Storage, folders: Iterable[str]) -> ds.Dataset:
-    selected = [
-        storage.path(f"{folder}/{name}") for folder in folders for name in storage.names(folder)
-    ]
+def _dataset(storage: Storage, paths: Sequence[str]) -> ds.Dataset:
+    """Files of the archive, which have a column ``batch``, or of the online table."""
+    columns = [("night", pa.int32())]
+    if "/batch=" in paths[0]:
+        columns.append(("batch", pa.string()))
     return ds.dataset(
-        selected, filesystem=storage.filesystem, format="parquet", partitioning=_PARTITIONS
+        list(paths),
+        filesystem=storage.filesystem,
+        format="parquet",
+        partitioning=ds.partitioning(pa.schema(columns), flavor="hive"),
     )

@@ -6,9 +6,9 @@ from collections import OrderedDict
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 
-from broker.sinks.publish import AREAS
+from broker.areas import files_of, read_whole
 from broker.storage import Storage
 
 Ids = npt.NDArray[np.int64]
@@ -55,13 +55,16 @@ class ScienceIds:
         self._nights[night] = np.insert(held, np.searchsorted(held, fresh), fresh)
 
     def _load(self, night: int) -> Ids:
-        folders = [f"{AREAS['science']}/night={night}", f"archive/science/night={night}"]
-        found = [self._read(folder) for folder in folders if self._storage.exists(folder)]
+        found = read_whole(lambda: self._read(night))
         return np.sort(np.concatenate(found)) if found else np.empty(0, dtype=np.int64)
 
-    def _read(self, folder: str) -> Ids:
-        dataset = ds.dataset(
-            self._storage.path(folder), filesystem=self._storage.filesystem, format="parquet"
-        )
-        column = dataset.to_table(columns=["alert_id"])["alert_id"]
+    def _read(self, night: int) -> list[Ids]:
+        files = files_of(self._storage, "science", night, night)
+        paths = [path for some in (files.archived, files.online) for path in some.values()]
+        return [self._ids_in(path) for some in paths for path in some]
+
+    def _ids_in(self, path: str) -> Ids:
+        column = pq.read_table(
+            path, columns=["alert_id"], filesystem=self._storage.filesystem, partitioning=None
+        )["alert_id"]
         return np.asarray(column.to_numpy(), dtype=np.int64)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
+from broker.areas import ONLINE
 from broker.errors import PublishError
 from broker.sinks.faults import fault_point
 from broker.sinks.ledger import Ledger, LedgerRow, to_table
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 # Folder of each table below the survey's root.
-AREAS = {"raw": "online/raw", "science": "online/science", "quarantine": "quarantine"}
+AREAS = {**ONLINE, "quarantine": "quarantine"}
 _SEAL = "ledger.parquet"
 
 

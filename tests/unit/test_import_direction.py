@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-BASE = {"errors", "settings", "units", "nights", "storage", "logs"}
+BASE = {"errors", "settings", "units", "nights", "areas", "storage", "logs"}
 SURVEYS = BASE | {"spark", "packets", "kafka", "surveys"}
 STAGES = SURVEYS | {"ingest", "science", "filters", "sinks"}
 READERS = {"query", "plots", "client", "simulator"}

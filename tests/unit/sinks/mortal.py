@@ -46,6 +46,13 @@ class MortalStorage(Storage):
         super().move(source, target)
         self._step()
 
+    def exchange(self, one: str, other: str) -> bool:
+        """Exchange: it is done or not, never by halves."""
+        self._step()
+        done = super().exchange(one, other)
+        self._step()
+        return done
+
     def delete(self, path: str) -> None:
         """Delete; half done is all but one file of a folder."""
         self._step()

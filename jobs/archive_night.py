@@ -1,0 +1,54 @@
+"""Close a night: spark-submit jobs/archive_night.py --survey ztf --night 20240707."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from broker.archive.close import NightCloser
+from broker.archive.tidy import remove_old_versions, remove_taken_batches
+from broker.logs import log_to_stderr
+from broker.nights import parse_night
+from broker.pipeline.runner import exit_code
+from broker.settings import load_settings
+from broker.sinks.locks import StageLock
+from broker.sinks.night_version import STAGE
+from broker.spark.session import build_session
+from broker.storage import Storage
+
+
+def main(
+    survey: Annotated[str, typer.Option(help="Survey: a file conf/<survey>.toml.")],
+    night: Annotated[str, typer.Option(help="The night: 20240707 or 2024-07-07.")],
+    conf: Annotated[Path | None, typer.Option(help="A further TOML file of settings.")] = None,
+    settings_words: Annotated[
+        list[str] | None, typer.Option("--set", help="section.key=value, as often as needed.")
+    ] = None,
+) -> None:
+    """Move a night's finished batches to the archive; again, to add late ones."""
+    log_to_stderr()
+    with exit_code():
+        settings = load_settings(survey, conf, settings_words or ())
+        storage = Storage(settings.survey_root)
+        wanted, now = parse_night(night), dt.datetime.now(dt.UTC)
+        with StageLock(storage, STAGE):
+            spark = build_session(f"nightjar {survey} archive_night {wanted}")
+            row = NightCloser(spark, settings).close(wanted, now)
+            removed = remove_taken_batches(storage, settings.archive.keep_days, now)
+            # Science versions stay for `nightjar diff`, until `reprocess --prune`.
+            remove_old_versions(storage, ["raw"], now)
+        if row is None:
+            print(f"night {wanted}: no finished batch that the archive lacks")
+        else:
+            print(
+                f"night {wanted} ({row.kind}): {len(row.batches)} batches, {row.raw.rows} raw "
+                f"rows, {row.science.rows} science rows in the archive"
+            )
+        print(f"{removed} batch folders, archived long enough, are no longer online")
+
+
+if __name__ == "__main__":
+    typer.run(main)
