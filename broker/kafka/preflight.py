@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from difflib import SequenceMatcher
 
 from broker.errors import FatalError
 from broker.kafka.topics import Topics
@@ -30,9 +31,14 @@ def check_input(options: Mapping[str, str], topic: str) -> None:
     """
     there = Topics(options, _PATIENCE_SECONDS, "kafka.servers").partitions()
     if _NAME.fullmatch(topic) and topic not in there:
-        names = sorted(name for name in there if not name.startswith("__"))
+        names = _nearest_first(topic, (name for name in there if not name.startswith("__")))
         shown = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
         raise FatalError(
             f"there is no topic {topic} at {options['bootstrap.servers']} (topics: "
             f"{shown or 'none'}); send something into it first, or set kafka.input_topic"
         )
+
+
+def _nearest_first(wanted: str, names: Iterable[str]) -> list[str]:
+    """Names, those that look like the wanted one first."""
+    return sorted(names, key=lambda name: (-SequenceMatcher(None, wanted, name).ratio(), name))
