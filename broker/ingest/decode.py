@@ -7,22 +7,15 @@ from collections.abc import Sequence
 from functools import reduce
 from typing import Any
 
-import cdshealpix
-import pyarrow as pa
-from astropy import units as u
-from astropy.coordinates import Latitude, Longitude
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 from pyspark.sql.avro.functions import from_avro
-from pyspark.sql.pandas.functions import arrow_udf
-from pyspark.sql.types import LongType
 
 from broker.ingest.refusals import Refusal, first_refusal
 from broker.ingest.writers import Writer
 from broker.nights import MJD_OF_UNIX_EPOCH
 from broker.surveys import Survey
 
-HEALPIX_ORDER = 29
 _MICROSECONDS_PER_DAY = 86_400_000_000.0
 
 
@@ -132,14 +125,3 @@ def check(
         }
     )
     return checked.drop("value")
-
-
-@arrow_udf(returnType=LongType())  # type: ignore[call-overload, untyped-decorator]
-def healpix29(ra_deg: pa.Array, dec_deg: pa.Array) -> pa.Array:
-    """HEALPix cell of order 29, NESTED, of ICRS positions in degrees."""
-    cells = cdshealpix.nested.lonlat_to_healpix(
-        Longitude(ra_deg.to_numpy(zero_copy_only=False), u.deg),
-        Latitude(dec_deg.to_numpy(zero_copy_only=False), u.deg),
-        HEALPIX_ORDER,
-    )
-    return pa.array(cells.astype("int64"))

@@ -9,9 +9,9 @@ from pyspark.sql.pandas.functions import arrow_udf
 from pyspark.sql.types import StringType, StructType
 
 from broker.errors import InputError
-from broker.ingest.decode import healpix29
 from broker.ingest.framing import UNKNOWN_HEADER
 from broker.ingest.headers import parse_header
+from broker.ingest.healpix import healpix29
 
 _DIAGNOSIS = StructType().add("reason", StringType()).add("detail", StringType())
 
@@ -39,7 +39,7 @@ def raw_rows(checked: DataFrame) -> DataFrame:
         "record.*",
         "alert_id",
         "object_id",
-        healpix29("ra_deg", "dec_deg").alias("healpix29"),
+        healpix29(F.col("ra_deg"), F.col("dec_deg")).alias("healpix29"),
         ingest.alias("ingest"),
         "night",
     )
