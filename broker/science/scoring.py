@@ -10,9 +10,8 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import lightgbm
 import numpy as np
 
 from broker.errors import InputError
@@ -22,6 +21,9 @@ from broker.science.features.extract import Extractor
 from broker.science.features.templates import Templates
 from broker.surveys.arrow_columns import Ints
 from broker.units import Floats
+
+if TYPE_CHECKING:
+    import lightgbm
 
 MODELS = Path(__file__).parent / "models"
 MODEL_OF_SURVEY = {"ztf": "ztf_1", "elasticc": "elasticc_1"}
@@ -111,6 +113,9 @@ def load_model(survey: str) -> LightCurveModel:
 
 def read_model(folder: Path, survey: str) -> LightCurveModel:
     """Model in a folder, of any place."""
+    # Takes seconds, and whoever only wants to know the columns doesn't need it.
+    import lightgbm  # noqa: PLC0415
+
     for file in ("model.txt", "templates.json", "calibration.json"):
         if not (folder / file).is_file():
             raise InputError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from broker.science.scoring import (
 )
 from broker.training.curves import N_FOLDS, Curves
 from broker.training.fit import PARAMETERS, ROUNDS, Fitted
-from broker.training.results import Result
+from broker.training.results import SCORE_CUT, Result, show_share
 from broker.training.training_set import TrainingSet
 
 Card = dict[str, Any]
@@ -29,12 +30,22 @@ _DATA = {
         "the ANTARES broker kept them, detections alone",
         "other": "superluminous supernovae, tidal disruptions and novae of BTS; periodic stars "
         "with ALeRCE labels, cut into 30-day windows; recorded ZTF packets with a stellar PS1 "
-        "match (distpsnr1 < 1″, sgscore1 > 0.76) or a SIMBAD type that is no supernova or galaxy; "
-        "a synthetic night of a seed of its own without its supernovae",
+        "match (distpsnr1 < 1″, sgscore1 > 0.76) or a SIMBAD type that is no supernova or galaxy, "
+        "each also cut at earlier epochs; a synthetic night of a seed of its own without its "
+        "supernovae",
+        "ages": "every BTS object enters cut at random epochs, with the 30 days of history that a "
+        "packet carries and with all its past, and 5, 10, 15, 20, 30 and 50 days after its first "
+        "detection; every cut again with a random part of its detections, as under a sparser "
+        "cadence",
+        "weights": "all cuts of an object together weigh 1 for SN Ia and 1.5 for the other "
+        "classes; packets of the real sky three times, synthetic ones 0.3 times as much",
     },
     "elasticc": {
         "SN Ia and SN II": "the ELAsTiCC simulation of LSST (2022 stream) as the Fink broker kept "
-        "it, one transfer of one night with both classes; truth of the simulation"
+        "it, one transfer of one night with both classes; truth of the simulation",
+        "ages": "every alert as it came, every object cut at random epochs, and each of these "
+        "again with a random part of its detections",
+        "weights": "all cuts of an object together weigh 1",
     },
 }
 _LIMITS = {
@@ -49,6 +60,8 @@ _LIMITS = {
         "variable stars in it are synthetic.",
         "Superluminous supernovae, tidal disruptions and novae are few and mostly called "
         "supernovae.",
+        "The model knows no catalogue: of the alerts on a PS1 star that are real and have enough "
+        "detections some get a score ≥ 0.5 (see above), so filters cut on the catalogue as well.",
         "The sign of the periodic stars' differences is not in their data; all count as positive.",
     ],
     "elasticc": [
@@ -88,7 +101,8 @@ def write_card(
         "mix": _mix(data),
         "abstains": f"fewer than {MIN_POINTS} positive detections in "
         f"{', '.join(BANDS_OF_MODEL[survey])}, or positive detections over more than "
-        f"{MAX_DAYS:g} d",
+        f"{MAX_DAYS:g} d; in the stream also known solar-system objects, what real_bogus finds not "
+        "real, and long-lived sources (n_detections and age)",
         "trees": {**PARAMETERS, "rounds": ROUNDS[survey]},
         "calibration": {
             "slope": calibration.slope.tolist(),
@@ -179,9 +193,16 @@ def _results(card: Card) -> list[str]:
     ]
     if alone:
         lines += [
-            "## Each other kind apart, by object",
+            "## Each other kind apart",
             "",
-            "| kind | objects | light curves | score ≥ 0.5 | 95 % | labels |",
+            f"Light curves with a score ≥ {SCORE_CUT}, by the model of the fold that never saw "
+            "their object: as a share of all, those without a score counted as below, and of the "
+            "scored alone. Packets get a score here exactly when the stream gives them one (real, "
+            "no solar-system match, enough positive detections). After each share: its 95 % "
+            "interval over objects.",
+            "",
+            f"| kind | objects: all, scored, any ≥ {SCORE_CUT} | light curves: all, scored, "
+            f"≥ {SCORE_CUT} | of all | of the scored | labels of the scored |",
             "|---|---|---|---|---|---|",
             *(_alone_row(r) for r in alone),
             "",
@@ -213,10 +234,15 @@ def _contest_row(result: Result) -> str:
 
 def _alone_row(result: Result) -> str:
     labels = ", ".join(f"{name} {count}" for name, count in result["labels"].items())
-    return (
-        f"| {result['trial']} | {result['n_objects']} | {result['n_curves']} | "
-        f"{result['score_above_cut']:.2%} | {result['low']:.2%}–{result['high']:.2%} | {labels} |"
-    )
+    objects = (result[f"n_objects{part}"] for part in ("", "_scored", "_above"))
+    curves = (result[f"n_{part}"] for part in ("curves", "scored", "above"))
+    shares = [show_share(result[name]) for name in ("above_of_all", "above_of_scored")]
+    cells = [result["trial"], _listed(objects), _listed(curves), *shares, labels]
+    return f"| {' | '.join(cells)} |"
+
+
+def _listed(numbers: Iterable[int]) -> str:
+    return ", ".join(str(number) for number in numbers)
 
 
 def _pictures() -> list[str]:
@@ -244,8 +270,11 @@ def _reweigh(card: Card) -> list[str]:
 
 
 def _features(card: Card) -> list[str]:
+    numbers = ", ".join(f"{k} is {name}" for k, name in enumerate(card["classes"]))
     return [
         "## Features",
+        "",
+        f"Class {numbers}; templates are numbered class after class.",
         "",
         "| name | unit | meaning | source |",
         "|---|---|---|---|",

@@ -10,7 +10,7 @@ import numpy as np
 from broker.science.scoring import CLASSES, MAX_DAYS, Calibration
 from broker.surveys.arrow_columns import Bools, Ints
 from broker.training.calibration import fit_calibration
-from broker.training.curves import N_FOLDS, Curves, digest, folds
+from broker.training.curves import N_FOLDS, Curves, Strings, digest, folds
 from broker.training.fit import Fitted, fit_model
 from broker.training.training_set import TrainingSet
 from broker.units import Floats
@@ -18,7 +18,7 @@ from broker.units import Floats
 
 @dataclass(frozen=True)
 class Trial:
-    """Scored light curves of one trial.
+    """Scored light curves of one trial; all arrays but `everyone` have shape (n_curves, …).
 
     Attributes
     ----------
@@ -30,15 +30,20 @@ class Trial:
         The trees' scores, shape (n_curves, n_classes).
     probabilities
         Calibrated on the other folds.
-    share
-        Part of the trial's light curves that got a score.
+    everyone
+        Objects of all light curves of the trial, also of those without a score.
     """
 
     curves: Curves
     fold: Ints
     scores: Floats
     probabilities: Floats
-    share: float
+    everyone: Strings
+
+    @property
+    def share(self) -> float:
+        """Part of the trial's light curves that got a score."""
+        return len(self.curves) / len(self.everyone)
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ def cross_validate(
     note
         Called with a line of progress.
     """
-    wanted = {name: _scored(trial) for name, trial in data.trials.items()}
+    wanted = {name: with_score(trial) for name, trial in data.trials.items()}
     curves, weight = data.calibration
     scores = {name: _empty(data, trial) for name, trial in wanted.items()}
     calibration_scores = _empty(data, curves)
@@ -85,10 +90,10 @@ def cross_validate(
         for fold, calibration in enumerate(without):
             here = fold_of == fold
             probabilities[here] = calibration.apply(scores[name][here])
-        share = len(trial) / len(data.trials[name])
-        trials[name] = Trial(trial, fold_of, scores[name], probabilities, share)
-    everyone = np.ones(len(curves), dtype=bool)
-    return OutOfFold(trials, _calibrate(calibration_scores, curves, weight, everyone))
+        everyone = data.trials[name].object_id
+        trials[name] = Trial(trial, fold_of, scores[name], probabilities, everyone)
+    used = np.ones(len(curves), dtype=bool)
+    return OutOfFold(trials, _calibrate(calibration_scores, curves, weight, used))
 
 
 def _fit_without(data: TrainingSet, fold: int, learn_from: float, threads: int) -> Fitted:
@@ -115,7 +120,8 @@ def _learnt(curves: Curves, fold: int, learn_from: float) -> Bools:
     return np.asarray((folds(curves.object_id) != fold) & (part < learn_from))
 
 
-def _scored(trial: Curves) -> Curves:
+def with_score(trial: Curves) -> Curves:
+    """Light curves that the classifier doesn't abstain on."""
     enough = trial.enough()
     return enough.take(np.flatnonzero(enough.last_mjd() - enough.first_mjd() <= MAX_DAYS))
 

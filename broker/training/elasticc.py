@@ -10,7 +10,7 @@ import pandas as pd
 from broker.science.features.detections import Detections
 from broker.science.scoring import BANDS_OF_MODEL, CLASSES
 from broker.surveys.arrow_columns import Ints
-from broker.training.curves import Curves, concatenate, equal_weights, random_epochs
+from broker.training.curves import Curves, concatenate, equal_weights, random_epochs, thin
 from broker.training.template_fit import Start
 from broker.training.training_set import TrainingSet
 
@@ -24,10 +24,10 @@ _BANDS = {band: k for k, band in enumerate("ugrizY")}
 _COLOUR = np.array([1.3, 1.0, 0.3, -0.2, -0.6, -0.9])
 # First guess of the templates: simulated models (gentype) and quantiles of redshift.
 _MODELS_OF_CLASS = (
-    ((10,), 6, SN_IA),
-    ((30, 31, 32), 4, SN_II),
-    ((35, 36), 4, SN_II),
-    ((37,), 2, SN_II),
+    ((10,), 9, SN_IA),
+    ((30, 31, 32), 6, SN_II),
+    ((35, 36), 6, SN_II),
+    ((37,), 3, SN_II),
 )
 
 
@@ -38,7 +38,8 @@ def build_training_set(data: Path) -> TrainingSet:
     longest = _longest(alerts)
     chosen, stop = random_epochs(longest.points, longest.object_id, N_EPOCHS)
     earlier = longest.cut(chosen, np.zeros(len(chosen)), stop)
-    curves = concatenate([scored, earlier]).enough()
+    full = concatenate([scored, earlier]).enough()
+    curves = concatenate([full, thin(full)])
     template_curves = longest.enough()
     few = scored.points.counts <= FEW_POINTS
     return TrainingSet(
@@ -110,4 +111,4 @@ class _Starts:
             edges = np.quantile(redshift[members], np.arange(1, n) / n)
             template[members] = len(class_of) + np.searchsorted(edges, redshift[members])
             class_of += [of_class] * n
-        return Start(template, np.array(class_of), _COLOUR, BANDS_OF_MODEL["elasticc"], n_rounds=5)
+        return Start(template, np.array(class_of), _COLOUR, BANDS_OF_MODEL["elasticc"], n_rounds=15)

@@ -12,9 +12,10 @@ import pyarrow as pa
 from broker.packets.framing import Decoder
 from broker.science.features.detections import Detections, positive_detections
 from broker.science.lightcurve import build_lightcurves
-from broker.science.scoring import BANDS_OF_MODEL
+from broker.science.scoring import BANDS_OF_MODEL, MANY_DETECTIONS, MAX_DAYS
+from broker.settings import Science
 from broker.surveys import get_survey
-from broker.surveys.arrow_columns import ArrowColumns
+from broker.surveys.arrow_columns import ArrowColumns, Bools
 
 Record = dict[str, Any]
 _FLUX_ZERO_POINT = 31.4
@@ -38,6 +39,24 @@ def light_curves(records: Sequence[Record], survey: str) -> Detections:
         warnings.simplefilter("ignore")
         photometry = mapping.read_photometry(ArrowColumns(arrays, len(records)), _FLUX_ZERO_POINT)
         return positive_detections(build_lightcurves(photometry), BANDS_OF_MODEL[survey])
+
+
+def has_score(records: Sequence[Record]) -> Bools:
+    """Whether a ZTF packet's own facts let the classifier score it, with default settings."""
+    settings = Science(modules=())
+    return np.array([_has_score(record["candidate"], settings) for record in records], dtype=bool)
+
+
+def _has_score(candidate: Record, settings: Science) -> bool:
+    drb, version = candidate.get("drb"), candidate.get("drbversion")
+    if drb is None or not version:
+        is_real = candidate["rb"] >= settings.rb_threshold
+    else:
+        is_real = drb >= settings.drb_threshold
+    is_known = 0 <= candidate["ssdistnr"] < settings.radius_arcsec
+    age_days = candidate["jd"] - candidate["jdstarthist"]
+    is_old = candidate["ndethist"] > MANY_DETECTIONS and age_days > MAX_DAYS
+    return bool(is_real and not is_known and not is_old)
 
 
 def _column(records: Sequence[Record], path: str) -> pa.Array:

@@ -19,6 +19,7 @@ from broker.training.measures import reliability
 from broker.training.results import is_contest, one_per_object
 
 _DPI = 110
+_SHOWN_MAG = 8.0
 # Okabe & Ito 2008: told apart by everybody.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _BAND_COLOURS = dict(
@@ -69,8 +70,10 @@ def draw_learning_curve(points: list[dict[str, Any]], path: Path) -> None:
         auc, spread = [p["mean"] for p in mine], [p["spread"] / np.sqrt(5) for p in mine]
         axes.errorbar(n, auc, spread, color=colour, marker="o", capsize=2, label=name)
     axes.set(xlabel="objects learnt from", ylabel="AUC, mean of five folds", xscale="log")
+    axes.set_xticks(n, [str(number) for number in n])
+    axes.minorticks_off()
     axes.legend(loc="lower right", frameon=False)
-    axes.grid(visible=True, which="both", color="0.9")
+    axes.grid(visible=True, color="0.9")
     _save(figure, path)
 
 
@@ -102,8 +105,9 @@ def draw_templates(templates: Templates, survey: str, path: Path) -> None:
                 )
         axes.set(title=classes[c], xlabel="days from maximum", xlim=(-30, 100))
         axes.legend(frameon=False, loc="lower right")
+    brightest = templates.grid.curves.min() + REFERENCE_MAG
     panels[0].set_ylabel("magnitude of a typical member")
-    panels[0].invert_yaxis()
+    panels[0].set_ylim(brightest + _SHOWN_MAG, brightest - 0.5)
     _save(figure, path)
 
 

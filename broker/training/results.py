@@ -14,6 +14,7 @@ from broker.training.curves import Strings
 from broker.training.measures import measure_auc, measure_calibration
 
 SCORE_CUT = 0.5
+_N_DRAWS = 500
 
 Result = dict[str, Any]
 
@@ -52,26 +53,42 @@ def _summary(survey: str, name: str, trial: Trial) -> Result:
 
 
 def _one_class(survey: str, trial: Trial) -> Result:
-    """How often one kind of object is taken for something else."""
-    probabilities, ids = trial.probabilities, trial.curves.object_id
-    wrong = probabilities[:, 0] >= SCORE_CUT
-    names, inverse = np.unique(ids, return_inverse=True)
-    random = np.random.default_rng(4)
-    draws = []
-    for _ in range(500):
-        times = np.bincount(random.integers(0, len(names), len(names)), minlength=len(names))
-        draws.append(np.average(wrong, weights=times[inverse]) if times[inverse].any() else 0.0)
-    low, high = np.percentile(draws, [2.5, 97.5])
-    labels = np.bincount(probabilities.argmax(axis=1), minlength=len(CLASSES[survey]))
+    """How often one kind of object is taken for something else, with intervals over objects."""
+    above = trial.probabilities[:, 0] >= SCORE_CUT
+    names, everyone = np.unique(trial.everyone, return_inverse=True)
+    scored = np.searchsorted(names, trial.curves.object_id)
+    n_curves = np.bincount(everyone, minlength=len(names))
+    n_scored = np.bincount(scored, minlength=len(names))
+    n_above = np.bincount(scored[above], minlength=len(names))
+    labels = np.bincount(trial.probabilities.argmax(axis=1), minlength=len(CLASSES[survey]))
     return {
-        "score_above_cut": float(wrong.mean()),
-        "low": float(low),
-        "high": float(high),
-        "n_curves": len(ids),
         "n_objects": len(names),
-        "share": trial.share,
+        "n_curves": int(n_curves.sum()),
+        "n_scored": int(n_scored.sum()),
+        "n_above": int(n_above.sum()),
+        "n_objects_scored": int((n_scored > 0).sum()),
+        "n_objects_above": int((n_above > 0).sum()),
+        "above_of_all": _measure_share(n_above, n_curves),
+        "above_of_scored": _measure_share(n_above, n_scored),
         "labels": {c: int(n) for c, n in zip(CLASSES[survey], labels, strict=True)},
     }
+
+
+def _measure_share(part: Ints, whole: Ints) -> dict[str, float] | None:
+    """Share of light curves, and its 95 % interval, objects drawn with replacement."""
+    if not whole.any():
+        return None
+    random = np.random.default_rng(4)
+    times = random.multinomial(len(whole), np.full(len(whole), 1 / len(whole)), size=_N_DRAWS)
+    low, high = np.percentile((times @ part) / np.maximum(times @ whole, 1), [2.5, 97.5])
+    return {"value": float(part.sum() / whole.sum()), "low": float(low), "high": float(high)}
+
+
+def show_share(share: dict[str, float] | None) -> str:
+    """A share and its interval in words."""
+    if share is None:
+        return "–"
+    return f"{share['value']:.2%}, {share['low']:.2%}–{share['high']:.2%}"
 
 
 def table(results: list[Result]) -> str:
@@ -91,10 +108,14 @@ def table(results: list[Result]) -> str:
             )
     rest = [result for result in results if "auc" not in result]
     if rest:
-        lines += ["", f"one class alone               score ≥ {SCORE_CUT}  95 % (objects)  objects"]
+        lines += [
+            "",
+            f"one class alone: score ≥ {SCORE_CUT}, of the scored, of all, objects, labels",
+        ]
     lines += [
-        f"{r['trial']:28s}  {r['score_above_cut']:6.2%}     {r['low']:.2%}–{r['high']:.2%}"
-        f"    {r['n_objects']:5d}   {r['labels']}"
+        f"{r['trial']:28s}  {r['n_above']:4d}   {r['n_scored']:4d} "
+        f"({show_share(r['above_of_scored'])})   {r['n_curves']:4d} "
+        f"({show_share(r['above_of_all'])})   {r['n_objects']:4d}   {r['labels']}"
         for r in rest
     ]
     return "\n".join(lines)

@@ -177,8 +177,8 @@ def _place(grouped: Grouped, start: Start, state: _State, curves: Floats) -> Non
     evidence = np.log(np.exp(log - log.max(axis=1)[:, None]).sum(axis=1)) + log.max(axis=1)
     state.share = _shares(evidence, start, state.share)
     state.maximum = reference[:, None] + _FIT_SHIFTS_DAYS[best]
-    state.grey = _at(found.grey, best)
-    state.tint = _at(found.tint, best)
+    state.grey = _centred(_at(found.grey, best), state.share)
+    state.tint = _centred(_at(found.tint, best), state.share)
     grey2, tint2 = state.grey**2 + found.grey_variance, state.tint**2 + found.tint_variance
     state.grey_mag = _spread(state.grey_mag, grey2, state.share, start.grey_mag)
     state.tint_mag = _spread(state.tint_mag, tint2, state.share, start.tint_mag)
@@ -196,6 +196,12 @@ def _shares(evidence: Floats, start: Start, before: Floats) -> Floats:
 def _at(values: Singles, best: Ints) -> Floats:
     chosen = np.take_along_axis(values, best[:, None, :], axis=1)[:, 0]
     return np.asarray(chosen, dtype=np.float64)
+
+
+def _centred(values: Floats, share: Floats) -> Floats:
+    """Values about each template's mean, which belongs into its shape."""
+    total = share.sum(axis=0) + _PRIOR_CURVES
+    return np.asarray(values - (values * share).sum(axis=0) / total)
 
 
 def _spread(sigma: Floats, squares: Floats, share: Floats, first: float) -> Floats:

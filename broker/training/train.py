@@ -12,7 +12,7 @@ import numpy as np
 
 from broker.science.scoring import MODEL_OF_SURVEY
 from broker.training.card import Card, page, write_card
-from broker.training.cross_validate import OutOfFold, Trial, cross_validate, learnt_objects
+from broker.training.cross_validate import OutOfFold, cross_validate, learnt_objects, with_score
 from broker.training.curves import Curves, folds
 from broker.training.fit import Fitted, fit_model
 from broker.training.measures import measure_auc
@@ -93,10 +93,14 @@ def _learning_points(data: TrainingSet, out: OutOfFold, part: float) -> list[dic
 
 
 def _cross_check(name: str, curves: Curves, fitted: Fitted, out: OutOfFold) -> Result:
-    probabilities = out.calibration.apply(fitted.scores(curves))
-    trial = Trial(curves, folds(curves.object_id), probabilities, probabilities, 1.0)
+    scored = with_score(curves)
+    probabilities = out.calibration.apply(fitted.scores(scored))
     auc = measure_auc(
-        probabilities[:, 0], curves.label == 0, curves.object_id, trial.fold, trial.share
+        probabilities[:, 0],
+        scored.label == 0,
+        scored.object_id,
+        folds(scored.object_id),
+        len(scored) / len(curves),
     )
     return {"trial": name, "auc": asdict(auc)}
 

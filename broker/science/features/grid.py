@@ -38,8 +38,9 @@ KNOTS_DAYS = np.concatenate(
 """Days from maximum at which a shape is given; straight lines between, constant outside."""
 SHIFTS_DAYS = np.concatenate(
     [
-        [-90, -72, -58, -48, -40, -33, -27, -22, -18, -15, -12, -9.5, -7, -5, -3, -1],
-        [1, 3, 5, 7, 9.5, 12, 15, 19, 24, 30],
+        [-90.0, -72.0, -58.0, -48.0, -40.0, -33.0, -27.0, -22.0, -18.0, -15.0],
+        np.arange(-12.0, 13.0),
+        [15.0, 19.0, 24.0, 30.0],
     ]
 )
 """Times of maximum that are tried, days from the brightest detection."""

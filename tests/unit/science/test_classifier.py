@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -165,3 +167,11 @@ def test_explain_says_which_model_scored_and_what_it_saw() -> None:
 def test_a_missing_model_names_the_job_that_makes_it(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="train_classifier"):
         read_model(tmp_path, "ztf")
+
+
+def test_the_module_can_be_declared_without_loading_lightgbm() -> None:
+    code = (
+        "import sys, broker.science.registry, broker.science.classifier as c; "
+        "c.output_type('ztf'); sys.exit('lightgbm' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
