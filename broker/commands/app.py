@@ -51,6 +51,13 @@ COMMANDS: dict[str, Entry] = {
     "classify": Entry(
         "broker.commands.classify:main", "Score light curves with the stream's classifier."
     ),
+    "object": Entry("broker.commands.query:object_", "Show all alerts of an object."),
+    "objects": Entry("broker.commands.query:objects", "List objects with their latest state."),
+    "cone": Entry("broker.commands.query:cone", "Find the alerts within a circle on the sky."),
+    "sql": Entry("broker.commands.query:sql", "Run an SQL query over the tables."),
+    "night": Entry(
+        "broker.commands.query:night", "Count a night's alerts by class, filter and verdict."
+    ),
     "audit": Entry("broker.commands.audit:main", "Prove that nothing is lost and nothing doubled."),
     "quarantine": Entry(
         "broker.commands.quarantine:app", "List, show and replay packets that could not be used."

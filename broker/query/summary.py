@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import tomllib
+from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
-import duckdb
+import pyarrow.parquet as pq
+
+from broker.errors import UsageError
+from broker.query.archive import Archive
 
 Counts = list[tuple[str, int]]
 
@@ -17,21 +23,25 @@ _SOLAR_SYSTEM = {
 
 
 class ScienceSummary:
-    """Counts over one survey's online science table.
+    """Counts over one survey's science table.
 
     Parameters
     ----------
     survey_root
         The survey's folder.
+    nights
+        Only the nights ``A`` or ``A..B``; none: all.
     """
 
-    def __init__(self, survey_root: Path) -> None:
-        files = f"{survey_root}/online/science/night=*/batch=*/*.parquet"
-        self._connection = duckdb.connect()
-        self._connection.execute(
-            "create view science as select * from "
-            f"read_parquet('{files}', hive_partitioning = true, union_by_name = true)"
-        )
+    def __init__(self, survey_root: Path, nights: str | None = None) -> None:
+        self._root = survey_root
+        self._archive = Archive(survey_root, "arrow")
+        self._nights = nights
+
+    def totals(self) -> dict[str, int]:
+        """Number of alerts and of objects."""
+        row = self._rows("SELECT count(*) AS alerts, count(DISTINCT object_id) AS objects")[0]
+        return {name: int(count) for name, count in row.items()}
 
     def by_class(self) -> Counts:
         """Alerts by the classifier's label, or by its reason where it has none."""
@@ -51,8 +61,45 @@ class ScienceSummary:
             "when real_bogus.is_real is null then 'unknown' else 'bogus' end"
         )
 
+    def by_filter(self) -> Counts:
+        """Alerts by the filters that sent them, by name; a filter that DuckDB can't evaluate: −1.
+
+        A batch may hold several nights, so its matches are looked for again, with the filter's
+        text as it was.
+        """
+        batches = self._batches_by_filter()
+        return [(name, self._matches(texts)) for name, texts in sorted(batches.items())]
+
+    def _batches_by_filter(self) -> dict[str, dict[str, list[str]]]:
+        """Name of a filter → digest of its text → batches that were sent with it."""
+        found: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+        for row in self._rows("SELECT DISTINCT batch"):
+            path = self._root / f"ledger/stage=distribute/{row['batch']}.parquet"
+            if path.is_file():
+                table = pq.read_table(path, columns=["by_filter"], partitioning=None)
+                for count in table.to_pylist()[0]["by_filter"]:
+                    found[count["name"]][count["digest"]].append(row["batch"])
+        return found
+
+    def _matches(self, texts: dict[str, list[str]]) -> int:
+        total = 0
+        for digest, batches in texts.items():
+            path = self._root / f"ledger/filters/{digest}.toml"
+            where = tomllib.loads(path.read_text("utf-8"))["where"] if path.is_file() else "false"
+            listed = ", ".join(f"'{batch}'" for batch in batches)
+            condition = f"batch IN ({listed}) AND (\n{where}\n)"
+            try:
+                total += self._rows("SELECT count(*) AS n", f"WHERE {condition}")[0]["n"]
+            except UsageError:
+                return -1
+        return total
+
     def _count(self, expression: str) -> Counts:
-        rows = self._connection.execute(
-            f"select {expression} as name, count(*) from science group by all order by 2 desc, 1"
-        ).fetchall()
-        return [(str(name), int(count)) for name, count in rows]
+        rows = self._rows(f"SELECT {expression} AS name, count(*) AS n", "GROUP BY ALL")
+        counts = [(str(row["name"]), int(row["n"])) for row in rows]
+        return sorted(counts, key=lambda count: (-count[1], count[0]))
+
+    def _rows(self, select: str, rest: str = "") -> list[dict[str, Any]]:
+        found: Any = self._archive.sql(f"{select} FROM science {rest}", self._nights)
+        rows: list[dict[str, Any]] = found.to_pylist()
+        return rows

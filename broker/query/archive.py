@@ -1,0 +1,241 @@
+"""The tables of one survey, archive and tonight's batches as one, without Spark or a JVM."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, TypeVar
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+
+from broker.areas import ARCHIVE, ONLINE, Files, files_in, files_of, night_folder
+from broker.errors import UsageError
+from broker.nights import parse_nights
+from broker.query.cone import SEPARATION, cell_ranges, check_cone, in_ranges
+from broker.query.images import Image, decode_cutout
+from broker.query.views import connect, quoted, set_views
+from broker.storage import Storage
+
+Output = Literal["pandas", "arrow"]
+Rows: TypeAlias = "pd.DataFrame | pa.Table"
+T = TypeVar("T")
+# A night is replaced in an instant; whoever was reading it lists the files again.
+_TRIES = 10
+# Ids lie above 2**53, which a float cannot hold: a missing one must not make floats of the others.
+_PANDAS_TYPES = {
+    pa.int64(): pd.Int64Dtype(),
+    pa.int32(): pd.Int32Dtype(),
+    pa.bool_(): pd.BooleanDtype(),
+}
+# Each detection once: as its own alert has it, else as the latest alert has it.
+_LIGHT_CURVE = """
+WITH points AS (
+    SELECT unnest(lightcurve) AS point, alert_id AS of_alert, mjd AS of_mjd
+    FROM science WHERE object_id = $object_id
+), ranked AS (
+    SELECT point.*, row_number() OVER (
+        PARTITION BY point.mjd, point.band, point.kind
+        ORDER BY coalesce(point.alert_id = of_alert, false) DESC, of_mjd DESC, of_alert DESC
+    ) AS place,
+    bool_or(point.kind = 'detection') OVER (PARTITION BY point.mjd, point.band) AS detected
+    FROM points
+)
+SELECT * EXCLUDE (place, detected) FROM ranked
+WHERE place = 1 AND NOT (kind = 'upper_limit' AND detected)
+ORDER BY mjd, band, kind
+"""
+
+
+class Archive:
+    """All science rows of a survey: closed nights and tonight's batches, no row twice.
+
+    Every call looks for new rows by itself.
+
+    Parameters
+    ----------
+    root
+        The survey's folder, such as ``data/ztf``.
+    output
+        What calls return: ``pandas`` (ids as Int64, so none is ever rounded) or ``arrow``.
+
+    Raises
+    ------
+    UsageError
+        There is no such folder on this machine.
+
+    Examples
+    --------
+    >>> archive = Archive("data/ztf")  # doctest: +SKIP
+    >>> archive.object("ZTF18abvkwla")  # doctest: +SKIP
+    >>> archive.cone(196.55, 35.72, radius_arcsec=60)  # doctest: +SKIP
+    """
+
+    def __init__(self, root: str | Path, output: Output = "pandas") -> None:
+        if not Path(root).is_dir():
+            raise UsageError(
+                f"{root} is no folder on this machine; give a survey's folder, such as data/ztf "
+                "(tables on hdfs are read with Spark)"
+            )
+        self._storage = Storage(str(root))
+        self._output = output
+        self._connection = connect()
+
+    def object(self, object_id: str) -> Rows:
+        """All alerts of an object, by time."""
+        return self.objects([object_id])
+
+    def objects(self, object_ids: Iterable[str]) -> Rows:
+        """All alerts of some objects, by object and time."""
+        listed = ", ".join(quoted(object_id) for object_id in object_ids)
+        if not listed:
+            return self.sql("SELECT * FROM science LIMIT 0")
+        return self.sql(
+            f"SELECT * FROM science WHERE object_id IN ({listed}) ORDER BY object_id, mjd, alert_id"
+        )
+
+    def light_curve(self, object_id: str) -> Rows:
+        """Light curve over all nights: each detection once, and the limits around them.
+
+        Returns
+        -------
+        Rows
+            The fields of the column ``lightcurve``, by time.
+        """
+        return self._shaped(self._query(_LIGHT_CURVE, {"object_id": object_id}))
+
+    def cone(self, ra_deg: float, dec_deg: float, radius_arcsec: float) -> Rows:
+        """Alerts within a circle, the nearest first, with ``separation_arcsec``."""
+        check_cone(ra_deg, dec_deg, radius_arcsec)
+        ranges = cell_ranges(ra_deg, dec_deg, radius_arcsec)
+        query = (
+            f"SELECT * FROM (SELECT {SEPARATION} AS separation_arcsec, * FROM science "
+            f"WHERE {in_ranges(ranges)}) WHERE separation_arcsec <= $radius "
+            "ORDER BY separation_arcsec, alert_id"
+        )
+        place = {"ra": ra_deg, "dec": dec_deg, "radius": radius_arcsec}
+        return self._shaped(self._query(query, place))
+
+    def night(
+        self, night: str | int, columns: Sequence[str] | None = None, where: str | None = None
+    ) -> Rows:
+        """Alerts of one night.
+
+        Parameters
+        ----------
+        columns
+            Columns or SQL expressions (``classifier.score``); none: all.
+        where
+            SQL over the science columns, as in a filter.
+        """
+        return self.nights(str(night), columns, where)
+
+    def nights(
+        self, nights: str, columns: Sequence[str] | None = None, where: str | None = None
+    ) -> Rows:
+        """Alerts of the nights ``A..B``, both included; the rest as for `night`."""
+        selected = ", ".join(columns) if columns else "*"
+        query = f"SELECT {selected} FROM science" + (f" WHERE ({where})" if where else "")
+        return self.sql(query, nights)
+
+    def latest(self, night: str | int | None = None, where: str | None = None) -> Rows:
+        """One row per object: its latest alert of a night, or of all nights.
+
+        Returns
+        -------
+        Rows
+            The science columns, ``n_alerts``, ``first_night`` and ``last_night``.
+        """
+        query = "SELECT * FROM objects" + (f" WHERE ({where})" if where else "")
+        return self.sql(f"{query} ORDER BY object_id", None if night is None else str(night))
+
+    def sql(self, query: str, nights: str | None = None) -> Rows:
+        """Rows of a query over the tables ``science``, ``raw`` and ``objects``.
+
+        Parameters
+        ----------
+        nights
+            All that the tables hold, ``A`` or ``A..B``; other nights are not even opened.
+        """
+        span = parse_nights(nights) if nights is not None else None
+        return self._shaped(self._query(query, nights=span))
+
+    def cutouts(self, alert_id: int) -> dict[str, Image | None]:
+        """Images of an alert: name (``Science``, ``Template``, ``Difference``) → image.
+
+        Raises
+        ------
+        UsageError
+            There is no such alert.
+        """
+        query = (
+            "SELECT night, batch, healpix29, ingest.topic, ingest.partition, ingest.offset "
+            f"FROM science WHERE alert_id = {int(alert_id)}"
+        )
+        found = self._query(query).to_pylist()
+        if not found:
+            raise UsageError(f"no science row has alert_id {alert_id} in {self._storage.root}")
+        row = self._again(lambda: self._raw_row(found[0]))
+        return {
+            name.removeprefix("cutout"): decode_cutout(value)
+            for name, value in row.items()
+            if name.startswith("cutout")
+        }
+
+    def _raw_row(self, science: dict[str, Any]) -> dict[str, Any]:
+        """Cutouts of the raw row that a science row was computed from."""
+        night = science["night"]
+        folder = f"{night_folder(ONLINE['raw'], night)}/batch={science['batch']}"
+        paths = files_in(self._storage, folder)
+        if not paths:
+            paths = files_in(self._storage, night_folder(ARCHIVE["raw"], night))
+        rows = ds.dataset(
+            list(paths), filesystem=self._storage.filesystem, format="parquet", partitioning=None
+        )
+        cutouts = [name for name in rows.schema.names if name.startswith("cutout")]
+        same = ds.field("healpix29") == science["healpix29"]
+        for name in ("topic", "partition", "offset"):
+            same = same & (pc.field("ingest", name) == science[name])
+        table = rows.to_table(columns=cutouts, filter=same)
+        return dict(table.slice(0, 1).to_pylist()[0]) if table.num_rows else {}
+
+    def _query(
+        self,
+        query: str,
+        values: dict[str, Any] | None = None,
+        nights: tuple[int, int] | None = None,
+    ) -> pa.Table:
+        return self._again(lambda: self._run(query, values, nights))
+
+    def _run(
+        self, query: str, values: dict[str, Any] | None, nights: tuple[int, int] | None
+    ) -> pa.Table:
+        set_views(self._connection, {name: self._files(name, nights) for name in ONLINE})
+        try:
+            return self._connection.sql(query, params=values).to_arrow_table()
+        except (duckdb.BinderException, duckdb.ParserException, duckdb.CatalogException) as error:
+            raise UsageError(f"this query cannot be run: {error}") from None
+
+    def _files(self, table: str, nights: tuple[int, int] | None) -> Files:
+        return files_of(self._storage, table, *(nights or ()))
+
+    def _again(self, read: Callable[[], T]) -> T:
+        """Result of a read, tried again when a night was replaced while it was read."""
+        for _ in range(_TRIES - 1):
+            try:
+                return read()
+            except (duckdb.IOException, FileNotFoundError):
+                continue
+        return read()
+
+    def _shaped(self, rows: pa.Table) -> Rows:
+        return rows if self._output == "arrow" else to_pandas(rows)
+
+
+def to_pandas(rows: pa.Table) -> pd.DataFrame:
+    """Frame in which whole numbers stay whole numbers where some are missing."""
+    frame: pd.DataFrame = rows.to_pandas(types_mapper=_PANDAS_TYPES.get)
+    return frame

@@ -1,0 +1,95 @@
+"""The query commands: the same rows as a table, CSV, JSON or Parquet."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from broker.commands.app import main
+from tests.unit.query.tables import NIGHT, SCORED, put_online, rows
+
+BIG = 2_800_000_000_000_000_001
+CURVES = [[{"mjd": 1.0, "band": "g", "mag": 18.0, "kind": "detection", "alert_id": BIG}], []]
+
+
+@pytest.fixture
+def words(tmp_path: Path) -> list[str]:
+    """Two alerts of one object, and the settings that find them."""
+    scores = [{"label": "sn_ia", "score": 0.9, "reason": None}, None]
+    verdict = pa.struct([("is_real", pa.bool_()), ("score", pa.float64())])
+    code = pa.struct([("code", pa.int32())])
+    table = rows(
+        [BIG, BIG + 1],
+        object_id=["ZTF1", "ZTF1"],
+        lightcurve=pa.array(CURVES, rows([1])["lightcurve"].type),
+        classifier=pa.array(scores, SCORED),
+        real_bogus=pa.array([{"is_real": True, "score": 0.8}, None], verdict),
+        solar_system=pa.array([{"code": 1}, {"code": 3}], code),
+    )
+    put_online(tmp_path / "ztf", "a", table)
+    return ["--set", f"storage.root={tmp_path}"]
+
+
+def test_a_table_has_whole_ids(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["object", "ZTF1", *words]) == 0
+    header, first, second = capsys.readouterr().out.splitlines()
+    assert header.split()[0] == "night"
+    assert str(BIG) in first
+    assert str(BIG + 1) in second
+
+
+def test_json_has_ids_as_text(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["cone", "10", "20", "5", "--format", "json", *words]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert sorted(row["alert_id"] for row in found) == [str(BIG), str(BIG + 1)]
+
+
+def test_csv_has_a_column_for_every_field(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["sql", "SELECT * FROM science ORDER BY mjd", "--format", "csv", *words]) == 0
+    first, second = csv.DictReader(io.StringIO(capsys.readouterr().out))
+    assert first["alert_id"] == str(BIG)
+    assert first["classifier.label"] == "sn_ia"
+    assert second["classifier.label"] == ""
+    assert json.loads(first["lightcurve"]) == CURVES[0]
+
+
+def test_a_file_gets_the_form_of_its_name(words: list[str], tmp_path: Path) -> None:
+    out = tmp_path / "rows.parquet"
+    command = ["objects", "--night", str(NIGHT), "--out", str(out), *words]
+    assert main(command) == 0
+    assert pq.read_table(out)["n_alerts"].to_pylist() == [2]
+    assert main(command) == 2  # it exists
+    assert main(["object", "ZTF1", "--out", str(tmp_path / "rows.txt"), *words]) == 2
+    assert main(["object", "ZTF1", "--format", "parquet", *words]) == 2
+
+
+def test_a_night_is_counted_by_class_filter_verdict_and_code(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["night", "2024-07-07", "--format", "csv", *words]) == 0
+    found = [tuple(row.values()) for row in csv.DictReader(io.StringIO(capsys.readouterr().out))]
+    assert found == [
+        ("all", "alerts", "2"),
+        ("all", "objects", "1"),
+        ("class", "off", "1"),
+        ("class", "sn_ia", "1"),
+        ("real or bogus", "real", "1"),
+        ("real or bogus", "unknown", "1"),
+        ("solar-system code", "1, first time seen", "1"),
+        ("solar-system code", "3, known object", "1"),
+    ]
+
+
+def test_who_is_not_there_is_a_usage_error(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["object", "ZTF9", *words]) == 2
+    assert "no alert of ZTF9" in capsys.readouterr().err
