@@ -27,7 +27,7 @@ from broker.storage import Storage
 from broker.surveys import Survey
 
 _SAMPLE = 100
-_HEADER_COLUMNS = "digest string, prefix string, length int, codec string, schema string"
+_HEADER_COLUMNS = "digest string, crc32 bigint, length int, codec string, schema string"
 _FOUND = f"{_HEADER_COLUMNS}, packets bigint"
 
 
@@ -167,7 +167,7 @@ def _headers_in(unknown: DataFrame) -> dict[Header, int]:
     counted = (
         unknown.select("value")
         .mapInArrow(_headers_of, _FOUND)
-        .groupBy("digest", "prefix", "length", "codec", "schema")
+        .groupBy("digest", "crc32", "length", "codec", "schema")
         .agg(F.sum("packets").alias("packets"))
         .orderBy(F.desc("packets"), "digest")
         .limit(LEARN_AT_ONCE)
@@ -185,7 +185,7 @@ def _headers_of(batches: Iterable[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
     schema = pa.schema(
         [
             ("digest", pa.string()),
-            ("prefix", pa.string()),
+            ("crc32", pa.int64()),
             ("length", pa.int32()),
             ("codec", pa.string()),
             ("schema", pa.string()),

@@ -8,7 +8,7 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
-from broker.ingest.headers import PREFIX_BYTES, SYNC_BYTES, Header
+from broker.ingest.headers import SYNC_BYTES, Header
 from broker.ingest.refusals import Refusal, first_refusal
 
 UNKNOWN_HEADER = "header_unknown"
@@ -48,7 +48,7 @@ def frame_container(
 ) -> DataFrame:
     """Add ``schema_key, payload, reason, detail`` to messages that are Avro object containers.
 
-    A header is recognised by its digest, so neither it nor its 25 kB of schema is ever parsed.
+    A header is recognised by its length and checksum: its 25 kB of schema are never parsed.
 
     Parameters
     ----------
@@ -128,14 +128,10 @@ def _container_refusals(headers: Sequence[Header]) -> list[Refusal]:
 
 def _first_match(value: Column, headers: Sequence[Header]) -> Column:
     """Index of the header that a message starts with; null when none is known."""
-    prefix = F.substring(value, 1, PREFIX_BYTES)
     match = F.lit(None).cast("int")
     for index, header in reversed(list(enumerate(headers))):
-        whole = F.substring(value, 1, header.length - SYNC_BYTES)
-        is_this = (prefix == F.lit(bytes.fromhex(header.prefix))) & (
-            F.md5(whole) == F.lit(header.digest)
-        )
-        match = F.when(is_this, F.lit(index)).otherwise(match)
+        start = F.substring(value, 1, header.length - SYNC_BYTES)
+        match = F.when(F.crc32(start) == F.lit(header.crc32), F.lit(index)).otherwise(match)
     return match
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import zlib
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -16,8 +17,6 @@ from broker.packets.schemas import canonical
 from broker.storage import Storage
 
 SYNC_BYTES = 16
-# Enough to tell most writers apart before the whole header is digested.
-PREFIX_BYTES = 48
 # Rubbish must not grow the decoder without end; real surveys change versions a few times a year.
 LEARN_AT_ONCE = 16
 MOST_HEADERS = 128
@@ -31,9 +30,9 @@ class Header:
     Parameters
     ----------
     digest
-        md5 (hex) of the header without its sync marker.
-    prefix
-        Hex of its first bytes.
+        md5 (hex) of the header without its sync marker: its name.
+    crc32
+        Of the same bytes: with the length, how the stream knows it again, at a tenth of md5's cost.
     length
         Bytes up to the first block, sync marker included.
     codec
@@ -43,7 +42,7 @@ class Header:
     """
 
     digest: str
-    prefix: str
+    crc32: int
     length: int
     codec: str
     schema: str
@@ -68,9 +67,10 @@ def parse_header(value: bytes) -> Header:
             f"the container's header cannot be used: {describe(error)}", "header_unreadable"
         ) from None
     length = stream.tell()
+    before_sync = value[: length - SYNC_BYTES]
     return Header(
-        digest=hashlib.md5(value[: length - SYNC_BYTES], usedforsecurity=False).hexdigest(),
-        prefix=value[:PREFIX_BYTES].hex(),
+        digest=hashlib.md5(before_sync, usedforsecurity=False).hexdigest(),
+        crc32=zlib.crc32(before_sync),
         length=length,
         codec=meta.get("avro.codec", b"null").decode("ascii", "replace"),
         schema=schema,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zlib
 from pathlib import Path
 
 from hypothesis import given, settings
@@ -24,7 +25,7 @@ def test_a_header_tells_its_length_digest_codec_and_schema() -> None:
     header = parse_header(PACKET)
     assert header.length == HEADER_BYTES
     assert header.digest == hashlib.md5(PACKET[: HEADER_BYTES - 16]).hexdigest()
-    assert header.prefix == PACKET[:48].hex()
+    assert header.crc32 == zlib.crc32(PACKET[: header.length - 16])
     assert header.codec == "null"
     assert header.schema == canonical(schema_of("ztf"))
 
