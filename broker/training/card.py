@@ -211,11 +211,11 @@ def _results(card: Card) -> list[str]:
         lines += [
             "## Objects that nothing was learnt from",
             "",
-            "| set | AUC | 95 % | n |",
+            "| set | AUC | 95 % over objects | scored light curves, objects |",
             "|---|---|---|---|",
             *(
                 f"| {r['trial']} | {r['auc']['mean']:.3f} | {r['auc']['low']:.3f}–"
-                f"{r['auc']['high']:.3f} | {r['auc']['n_curves']} of {r['auc']['n_objects']} |"
+                f"{r['auc']['high']:.3f} | {r['auc']['n_curves']}, {r['auc']['n_objects']} |"
                 for r in card["cross_checks"]
             ),
             "",

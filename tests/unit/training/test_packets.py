@@ -1,0 +1,35 @@
+"""Training counts a packet as scored exactly when the stream's classifier scores it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from broker.science.batch import SciencePass
+from broker.science.scoring import MIN_POINTS
+from broker.settings import Science
+from broker.training.cross_validate import with_score
+from broker.training.curves import Curves
+from broker.training.packets import has_score, light_curves
+from broker.training.ztf_sources import PacketCurves
+from tests.recorded_packets import Computed, ztf_packets
+
+MODULES = ("real_bogus", "solar_system", "classifier")
+
+
+def test_packets_without_score_in_the_stream_have_none_in_training(shared_data: Path) -> None:
+    packets = ztf_packets(shared_data)
+    rows = Computed(packets, SciencePass("ztf", Science(modules=MODULES))).rows
+    in_stream = [row["classifier"]["score"] is not None for row in rows]
+    n = len(packets)
+    curves = Curves(
+        light_curves(packets, "ztf"),
+        np.array([str(k) for k in range(n)]),
+        np.zeros(n, dtype=np.int64),
+        np.full(n, "recorded"),
+    )
+    scored = with_score(PacketCurves(curves, has_score(packets)).as_in_stream())
+    assert np.flatnonzero(in_stream).astype(str).tolist() == scored.object_id.tolist()
+    assert 100 < len(scored) < n
+    assert scored.points.counts.min() >= MIN_POINTS
