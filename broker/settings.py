@@ -138,6 +138,7 @@ class Archive(Section):
     keep_days: float = Field(
         7.0, ge=0, description="how long a batch stays online beside the archive that has it"
     )
+    nights_at_once: int = Field(2, ge=1, description="so many nights are reprocessed side by side")
 
 
 class EmbeddedKafka(Section):

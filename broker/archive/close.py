@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pyspark.sql import SparkSession
 
 from broker.archive.batches import NightBatches, find_batches, prove
-from broker.archive.compact import archived_rows, arrange, files_for, online_rows
+from broker.archive.compact import archived_rows, arrange, cuts, online_rows
 from broker.archive.contents import content_by_batch
 from broker.areas import ARCHIVE, ONLINE, archived_batches, files_in, night_folder
 from broker.errors import LedgerError
@@ -88,7 +88,7 @@ class NightCloser:
         taken = fresh if before is None or kind == "late" else (*before.batches, *fresh)
         for table in ARCHIVE:
             self._stage(attempt, table, [b.key for b in taken], [b.key for b in fresh])
-        _verify(self._storage, attempt, taken)
+            verify(self._storage, attempt, table, taken)
         modules = {f"{m.name} {m.version}" for r in batches.science.values() for m in r.by_module}
         row = ClosedNight(
             survey=self.settings.survey,
@@ -121,8 +121,7 @@ class NightCloser:
             return
         rows = found[0] if len(found) == 1 else found[0].unionByName(found[1], True)
         cutouts = get_survey(self.settings.survey).cutouts
-        n_files = files_for(sum(self._storage.size(folder) for folder in folders))
-        attempt.stage(arrange(rows, taken, cutouts, n_files), table)
+        attempt.stage(arrange(rows, taken, cutouts, cuts(self._storage, folders)), table)
 
     def _state_before(self, night: int) -> ClosedNight | None:
         before = self._closed.current(night)
@@ -152,18 +151,25 @@ def _kind(fresh: Sequence[TakenBatch], before: ClosedNight | None) -> tuple[Kind
     return "late", late_rows
 
 
-def _verify(storage: Storage, attempt: NightVersion, taken: Sequence[TakenBatch]) -> None:
-    """Compare what was staged with what was read, batch by batch."""
-    for table in ARCHIVE:
-        staged = content_by_batch(storage, files_in(storage, attempt.table_folder(table)))
-        read = {batch.key: getattr(batch, table) for batch in taken}
-        for key in sorted(staged.keys() | {key for key, content in read.items() if content.rows}):
-            if staged.get(key) != read.get(key):
-                raise LedgerError(
-                    f"night {attempt.night}, {table}, batch {key}: {read.get(key)} was read, but "
-                    f"{staged.get(key)} was written; nothing was changed. Run it again, and if it "
-                    "repeats, report it"
-                )
+def verify(
+    storage: Storage, attempt: NightVersion, table: str, taken: Sequence[TakenBatch]
+) -> None:
+    """Compare what was staged with what was read, batch by batch.
+
+    Raises
+    ------
+    LedgerError
+        They differ; the message says where.
+    """
+    staged = content_by_batch(storage, files_in(storage, attempt.table_folder(table)))
+    read = {batch.key: getattr(batch, table) for batch in taken}
+    for key in sorted(staged.keys() | {key for key, content in read.items() if content.rows}):
+        if staged.get(key) != read.get(key):
+            raise LedgerError(
+                f"night {attempt.night}, {table}, batch {key}: {read.get(key)} was read, but "
+                f"{staged.get(key)} was written; nothing was changed. Run it again, and if it "
+                "repeats, report it"
+            )
 
 
 def log_closed(row: ClosedNight) -> None:

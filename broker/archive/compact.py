@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+import pyarrow.dataset as ds
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
-from broker.areas import ARCHIVE, ONLINE, batch_column_metadata, night_folder
+from broker.areas import ARCHIVE, ONLINE, batch_column_metadata, files_in, night_folder
 from broker.storage import Storage
 
 # Files of 128 to 256 MB: few enough to list, large enough to read at full speed.
@@ -35,15 +37,25 @@ def archived_rows(
     return _read(spark, storage, area, [storage.uri(folder)]) if storage.exists(folder) else None
 
 
-def files_for(n_bytes: int) -> int:
-    """Files that rows of that size are written to."""
-    return max(1, round(n_bytes / _FILE_BYTES))
+def cuts(storage: Storage, folders: Sequence[str]) -> list[int]:
+    """Cells at which rows of some folders are cut into files of the right size, in equal shares.
+
+    Known beforehand, they spare Spark a pass over all rows to find them.
+    """
+    paths = [path for folder in folders for path in files_in(storage, folder)]
+    n_files = max(1, round(sum(map(storage.size, folders)) / _FILE_BYTES))
+    if n_files == 1:
+        return []
+    cells = ds.dataset(paths, filesystem=storage.filesystem, format="parquet", partitioning=None)
+    column = cells.to_table(columns=["healpix29"])["healpix29"].to_numpy()
+    shares = np.arange(1, n_files) / n_files
+    return [int(cell) for cell in np.quantile(column, shares, method="lower")]
 
 
 def arrange(
-    rows: DataFrame, batches: Sequence[str], apart: Sequence[str], n_files: int
+    rows: DataFrame, batches: Sequence[str], apart: Sequence[str], at_cells: Sequence[int]
 ) -> DataFrame:
-    """Rows sorted by sky in so many partitions, without the night, which the folder tells.
+    """Rows sorted by sky, a partition for each file, without the night, which the folder tells.
 
     Parameters
     ----------
@@ -52,6 +64,8 @@ def arrange(
     apart
         Columns that come last: images between the columns that people scan would spread these
         over the whole file.
+    at_cells
+        Where one file ends and the next begins; see `cuts`.
     """
     inner = [name for name in rows.columns if name not in (*_FIRST, "night", "batch", *apart)]
     last = [name for name in apart if name in rows.columns]
@@ -59,9 +73,8 @@ def arrange(
     arranged = rows.select(
         *_FIRST, *inner, batch.alias("batch", metadata=batch_column_metadata(batches)), *last
     )
-    split = (
-        arranged.coalesce(1) if n_files == 1 else arranged.repartitionByRange(n_files, "healpix29")
-    )
+    beyond = [(F.col("healpix29") > cell).cast("int") for cell in at_cells]
+    split = arranged.repartitionById(len(at_cells) + 1, sum(beyond, F.lit(0)))
     return split.sortWithinPartitions("healpix29", "alert_id")
 
 

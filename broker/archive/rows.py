@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from broker.archive.finding import NightRange
-from broker.areas import files_of, read_whole
+from broker.areas import ARCHIVE, files_in, files_of, night_folder, read_whole
 from broker.storage import Storage
 
 _POSITION = {"topic": pa.string(), "partition": pa.int32(), "offset": pa.int64()}
@@ -37,6 +37,14 @@ def rows_of_table(
         ``night, batch`` and the columns.
     """
     return read_whole(lambda: _read(storage, table, nights, columns))
+
+
+def archived_columns(
+    storage: Storage, table: str, night: int, columns: Mapping[str, Any]
+) -> pa.Table:
+    """``batch`` and the given columns of a closed night's rows."""
+    paths = files_in(storage, night_folder(ARCHIVE[table], night))
+    return _rows(storage, paths, {"batch": pc.field("batch"), **columns})
 
 
 def _read(storage: Storage, table: str, nights: NightRange, columns: Mapping[str, Any]) -> pa.Table:

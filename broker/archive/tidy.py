@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Iterator
 
+from broker.archive.finding import NightRange
 from broker.areas import ONLINE, VERSIONS, archived_batches, night_folder, night_of
 from broker.sinks.closed import ClosedNight, ClosedNights
 from broker.sinks.night_version import remove
@@ -25,12 +26,15 @@ def remove_taken_batches(storage: Storage, keep_days: float, now: dt.datetime) -
     return len(due)
 
 
-def remove_old_versions(storage: Storage, tables: Iterable[str], now: dt.datetime) -> int:
+def remove_old_versions(
+    storage: Storage, tables: Iterable[str], now: dt.datetime, nights: NightRange | None = None
+) -> int:
     """Remove replaced versions of nights, all but those of the last hour; their number."""
     due: list[str] = []
     for table in tables:
-        for name in storage.names(VERSIONS[table]):
-            due += _old_versions(storage, table, night_of(name), now)
+        for night in map(night_of, storage.names(VERSIONS[table])):
+            if nights is None or night in nights:
+                due += _old_versions(storage, table, night, now)
     remove(storage, due)
     return len(due)
 

@@ -58,6 +58,7 @@ COMMANDS: dict[str, Entry] = {
     "night": Entry(
         "broker.commands.query:night", "Count a night's alerts by class, filter and verdict."
     ),
+    "diff": Entry("broker.commands.diff:main", "Compare a reprocessed night with the one before."),
     "audit": Entry("broker.commands.audit:main", "Prove that nothing is lost and nothing doubled."),
     "quarantine": Entry(
         "broker.commands.quarantine:app", "List, show and replay packets that could not be used."

@@ -7,7 +7,7 @@ cutouts are never read.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -53,6 +53,7 @@ def apply_modules(
     settings: Science,
     science_at: dt.datetime,
     measured: Observation | None = None,
+    carried: Sequence[str] = (),
 ) -> DataFrame:
     """Science rows of raw rows.
 
@@ -66,6 +67,8 @@ def apply_modules(
         Time of this batch, with time zone.
     measured
         Gets each module's seconds and failures when the rows have been written; see `by_module`.
+    carried
+        Further columns of the raw rows that come along, last.
 
     Returns
     -------
@@ -83,6 +86,7 @@ def apply_modules(
     _check_paths(alerts, science)
     computed = alerts.select(
         *("alert_id", "object_id", "healpix29", "ingest", "night", *survey.science.records),
+        *carried,
         _run_pass(survey.name, settings, science).alias(_PASS),
     )
     if measured is not None:
@@ -98,9 +102,10 @@ def apply_modules(
             .cast(field.dataType)
             .alias(field.name, metadata=field.metadata)
             for field in to_spark_schema(declared)
-        )
+        ),
+        *carried,
     )
-    check_schema(to_arrow_schema(rows.schema), declared)
+    check_schema(to_arrow_schema(rows.drop(*carried).schema), declared)
     return rows
 
 

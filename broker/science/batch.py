@@ -88,7 +88,7 @@ class SciencePass:
         built_in = {m.name: m for m in (*self.modules, *self.off) if m.name in BUILT_IN}
         plug_ins = [m for m in self.modules if m.name not in BUILT_IN]
         modules = [*(built_in[name] for name in BUILT_IN), *plug_ins]
-        return (*COMMON, *(field for module in modules for field in _output_fields(module)))
+        return (*COMMON, *(field for module in modules for field in output_fields(module)))
 
     @cached_property
     def output(self) -> pa.StructType:
@@ -123,7 +123,7 @@ class SciencePass:
         for module in self.modules:
             start = time.process_time()
             values, failed = module.run(self.alerts_for(module, packets, columns, curves))
-            columns |= _output_columns(module, values)
+            columns |= output_values(module, values)
             for position, error in failed.items():
                 errors[position].append({"module": module.name, "error": error})
             seconds[module.name] = time.process_time() - start
@@ -147,7 +147,7 @@ class SciencePass:
             curves = build_lightcurves(photometry)
             columns = common_columns(photometry, curves)
         for module in self.off:
-            columns |= _output_columns(module, pa.nulls(packets.n_rows, module.output))
+            columns |= output_values(module, pa.nulls(packets.n_rows, module.output))
         return columns, curves
 
     def _on_first_row(self, seconds: dict[str, float], n_rows: int) -> pa.StructArray:
@@ -156,14 +156,16 @@ class SciencePass:
         return pa.array(rows, kind)
 
 
-def _output_fields(module: Module) -> list[pa.Field]:
+def output_fields(module: Module) -> list[pa.Field]:
+    """Columns of the science table that a module fills, declared."""
     if module.spread:
         return list(module.output)
     meaning = (module.__doc__ or module.name).partition("\n")[0]
     return [column(module.name, module.output, "", meaning)]
 
 
-def _output_columns(module: Module, values: pa.StructArray) -> dict[str, pa.Array]:
+def output_values(module: Module, values: pa.StructArray) -> dict[str, pa.Array]:
+    """The same columns of what the module has computed."""
     if not module.spread:
         return {module.name: values}
     # Unlike `field`, `flatten` gives the fields of a null struct as null.

@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 
 from broker.archive.audit import audit
 from broker.archive.close import NightCloser
+from broker.archive.finding import NightRange
+from broker.archive.reprocess import Reprocessor
+from broker.ingest.decoder import PacketDecoder
+from broker.pipeline.ingest_batch import ingest
+from broker.pipeline.raw2science import Raw2Science
 from broker.settings import Settings, load_settings
 from broker.sinks.closed import ClosedNight
+from broker.sinks.ledger import Ledger, LedgerRow, OffsetRange
+from broker.sinks.publish import Publisher
 from broker.storage import Storage
+from broker.surveys import get_survey
 from tests.closing import fill
 from tests.science_rows import NIGHTS
 
+ARRIVAL = dt.datetime(2024, 9, 11, tzinfo=dt.UTC)
 NOW = dt.datetime(2024, 9, 12, tzinfo=dt.UTC)
+LATER = dt.datetime(2024, 9, 13, tzinfo=dt.UTC)
 
 
 @dataclass
@@ -27,6 +40,7 @@ class Site:
 
     spark: SparkSession
     root: Path
+    runs: int = 0
 
     @property
     def settings(self) -> Settings:
@@ -35,6 +49,53 @@ class Site:
     @property
     def storage(self) -> Storage:
         return Storage(self.settings.survey_root)
+
+    def stream(self, values: Sequence[bytes], key: str, first_offset: int = 0) -> None:
+        """Packets through every stage as one batch, by the code that runs live."""
+        count = len(values)
+        packets = pa.table(
+            {
+                "value": pa.array(values, pa.binary()),
+                "topic": ["alerts"] * count,
+                "partition": pa.array([0] * count, pa.int32()),
+                "offset": pa.array(range(first_offset, first_offset + count), pa.int64()),
+                "kafka_timestamp": pa.array([ARRIVAL] * count, pa.timestamp("us", "UTC")),
+                "batch_time": pa.array([ARRIVAL] * count, pa.timestamp("us", "UTC")),
+            }
+        )
+        path = self.root / f"{key}.parquet"
+        pq.write_table(packets, path)
+        publisher = Publisher(self.storage, "raw")
+        attempt = publisher.attempt(key)
+        decoder = PacketDecoder(get_survey("ztf"), self.settings.ingest, self.storage)
+        done = ingest(decoder, self.spark.read.parquet(str(path)), attempt)
+        end = first_offset + count
+        row = LedgerRow(
+            *("ztf", "raw", key, ARRIVAL, 1.0, done.read, done.written),
+            quarantined=done.quarantined,
+            by_night=done.by_night,
+            offsets=(OffsetRange("alerts", 0, first_offset, end, end),),
+        )
+        publisher.finish(attempt, row)
+        Raw2Science(self.spark, self.settings, lambda: None)._run(row, ARRIVAL)
+        written = Ledger(self.storage).row("science", key).written
+        publisher = Publisher(self.storage, "distribute")
+        sent = LedgerRow("ztf", "distribute", key, ARRIVAL, 1.0, written, 0)
+        publisher.finish(publisher.attempt(key), sent)
+
+    def reprocess(
+        self, nights: NightRange | None = None, modules: Sequence[str] = (), **science: Any
+    ) -> list[ClosedNight]:
+        self.runs += 1  # no two runs begin at the same time
+        now = LATER + dt.timedelta(minutes=self.runs)
+        return self.reprocessor(modules, **science).run(nights or NightRange(), now)
+
+    def reprocessor(self, modules: Sequence[str] = (), **science: Any) -> Reprocessor:
+        settings = self.settings
+        changed = settings.science.model_copy(update=science)
+        return Reprocessor(
+            self.spark, settings.model_copy(update={"science": changed}), tuple(modules)
+        )
 
     def fill(self, numbers: range, n_batches: int, first: int = 0) -> list[str]:
         return fill(self.root, numbers, n_batches, first)

@@ -1,0 +1,84 @@
+"""``nightjar diff``: what another version of a night's science has changed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from broker.errors import CheckFailed
+from broker.nights import parse_night
+from broker.settings import load_settings
+from broker.storage import Storage
+
+if TYPE_CHECKING:
+    from broker.archive.diff import ColumnDiff, NightDiff
+
+
+def main(
+    night: Annotated[str, typer.Option(help="The night: 20240707 or 2024-07-07.")],
+    survey: Annotated[str, typer.Option(help="Survey: a file conf/<survey>.toml.")] = "ztf",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    conf: Annotated[Path | None, typer.Option(help="A further TOML file of settings.")] = None,
+    words: Annotated[
+        list[str] | None, typer.Option("--set", help="section.key=value, as often as needed.")
+    ] = None,
+) -> None:
+    """Compare a night with the version that it replaced; exit 1 on a difference.
+
+    Batch times and the broker's version are left out.
+    """
+    from broker.archive.diff import diff_with_last_version
+
+    storage = Storage(load_settings(survey, conf, words or ()).survey_root)
+    diff = diff_with_last_version(storage, parse_night(night))
+    if as_json:
+        typer.echo(json.dumps({**_for_json(asdict(diff)), "is_empty": diff.is_empty}, indent=2))
+    else:
+        show_diff(diff)
+    if not diff.is_empty:
+        raise CheckFailed(f"night {diff.night}: the two versions differ")
+
+
+def show_diff(diff: NightDiff) -> None:
+    """Print the differences: rows, then a line for each column with its largest changes."""
+    typer.echo(f"night {diff.night}: {diff.rows_old} rows before, {diff.rows_new} now")
+    for what, count, ids in (
+        ("gained", diff.gained, diff.gained_ids),
+        ("lost", diff.lost, diff.lost_ids),
+    ):
+        if count:
+            typer.echo(f"  {what} {count}: {', '.join(map(str, ids))}{' …' * (count > len(ids))}")
+    for what, names in (("new columns", diff.added), ("columns no longer there", diff.removed)):
+        if names:
+            typer.echo(f"  {what}: {', '.join(names)}")
+    for column in diff.columns:
+        typer.echo(f"  {_line(column)}")
+        for change in column.changes:
+            typer.echo(f"    {change.alert_id}: {_short(change.old)} -> {_short(change.new)}")
+    if diff.is_empty:
+        typer.echo("  no difference")
+
+
+def _line(column: ColumnDiff) -> str:
+    by = "" if column.largest is None else f", by {column.largest:.6g} at most"
+    return f"{column.column}: {column.changed} values changed{by}"
+
+
+def _short(value: Any) -> str:
+    text = "null" if value is None else str(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def _for_json(value: Any) -> Any:
+    """Ids as text: beyond 2**53 a reader that knows only doubles would change them."""
+    if isinstance(value, dict):
+        return {name: _for_json(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_for_json(item) for item in value]
+    if isinstance(value, int) and abs(value) > 2**53:
+        return str(value)
+    return value if isinstance(value, int | float | str | None) else str(value)
