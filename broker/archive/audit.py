@@ -6,18 +6,18 @@ Without ``deep`` they are checked within the ledger; with it, against the files 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 
-import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow import fs
 
+from broker.archive.audit_alerts import check_alerts
 from broker.archive.audit_closed import check_archived_files, check_closed_nights
+from broker.archive.audit_positions import check_positions, check_replayed_once
 from broker.archive.audit_topics import OutputTopics, check_filters, check_matches, check_messages
 from broker.archive.finding import Finding, NightRange
-from broker.archive.rows import place_columns, rows_of_table
+from broker.archive.rows import ALERT_ID, rows_of_table
 from broker.sinks.closed import ClosedNight, ClosedNights
 from broker.sinks.ledger import Ledger, LedgerRow, NightCount
 from broker.sinks.publish import AREAS
@@ -65,9 +65,11 @@ def audit(
             check_files(storage, ingested, "raw", wanted, taken),
             check_quarantine_files(storage, ledger.rows("raw")),
             check_positions(storage, ingested, wanted),
+            check_replayed_once(ledger.rows("replay")),
             check_files(storage, science, "science", wanted, taken),
             check_archived_files(storage, closed),
             check_science_ids(storage, wanted),
+            check_alerts(storage, {row.key for row in science}, wanted),
             check_matches(storage, distributed),
         ]
     if deep and topics is not None and distributed:
@@ -154,7 +156,7 @@ def check_science(
 
 def check_science_ids(storage: Storage, nights: NightRange) -> Finding:
     """Per night: every alert id of the science files is there once."""
-    rows = rows_of_table(storage, "science", nights, {"alert_id": pc.field("alert_id")})
+    rows = rows_of_table(storage, "science", nights, ALERT_ID)
     differences = []
     for night in pc.unique(rows["night"]).to_pylist():
         ids = rows.filter(pc.equal(rows["night"], night))["alert_id"]
@@ -218,45 +220,6 @@ def check_quarantine_files(storage: Storage, rows: Iterable[LedgerRow]) -> Findi
     )
 
 
-def check_positions(storage: Storage, rows: Iterable[LedgerRow], nights: NightRange) -> Finding:
-    """Per batch: raw rows have distinct Kafka positions, inside the batch's offset ranges."""
-    ranges: dict[tuple[str, str, int], list[tuple[int, int]]] = defaultdict(list)
-    keys = set()
-    for row in rows:
-        keys.add(row.key)
-        for span in row.offsets:
-            ranges[row.key, span.topic, span.partition].append((span.start, span.until))
-    positions = _positions(storage, nights)
-    places = positions.group_by(["batch", "topic", "partition"]).aggregate([("offset", "list")])
-    differences = []
-    for key, topic, partition, offsets in zip(*places.to_pydict().values(), strict=True):
-        twice = len(offsets) - len(set(offsets))
-        outside = _count_outside(offsets, ranges[key, topic, partition])
-        # Batches without a ledger row are named by `check_files`.
-        if key in keys and (twice or outside):
-            differences.append(
-                f"raw, batch {key}, topic {topic}, partition {partition}: {twice} rows are there "
-                f"twice, {outside} are not in the batch's offsets"
-            )
-    distinct = positions.group_by(["topic", "partition", "offset"]).aggregate([]).num_rows
-    return Finding(
-        "per batch: raw rows at distinct positions in its offsets",
-        f"{positions.num_rows} rows, {distinct} positions, {positions.num_rows - distinct} of them "
-        "read again",
-        tuple(sorted(differences)),
-    )
-
-
-def _count_outside(offsets: Sequence[int], ranges: Sequence[tuple[int, int]]) -> int:
-    """How many offsets lie in none of the ranges."""
-    if not ranges:
-        return len(offsets)
-    starts, untils = np.array(sorted(ranges)).T
-    wanted = np.asarray(offsets)
-    before = np.searchsorted(starts, wanted, side="right") - 1
-    return int(np.count_nonzero((before < 0) | (wanted >= untils[before])))
-
-
 def rows_in_files(storage: Storage, table: str) -> dict[tuple[int, str], int]:
     """Rows of each (night, batch) folder of an online table, from the files' footers."""
     counts: dict[tuple[int, str], int] = defaultdict(int)
@@ -268,11 +231,6 @@ def rows_in_files(storage: Storage, table: str) -> dict[tuple[int, str], int]:
                 rows = pq.read_metadata(file).num_rows
             counts[int(night.removeprefix("night=")), batch.removeprefix("batch=")] += rows
     return dict(counts)
-
-
-def _positions(storage: Storage, nights: NightRange) -> pa.Table:
-    """Batch and Kafka position of every raw row."""
-    return rows_of_table(storage, "raw", nights, place_columns())
 
 
 def _closed_nights(storage: Storage, nights: NightRange) -> list[ClosedNight]:

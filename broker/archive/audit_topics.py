@@ -15,11 +15,10 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from broker.archive.finding import Finding, NightRange
-from broker.archive.rows import rows_of_table
+from broker.archive.rows import ALERT_ID, rows_of_table
 from broker.areas import files_of, read_whole
 from broker.kafka.read import first_offsets, read_committed
 from broker.kafka.topics import Topics
@@ -259,7 +258,7 @@ def _read(
 
 def _batch_of_alerts(storage: Storage) -> dict[int, str]:
     """Alert id → key of its batch."""
-    rows = rows_of_table(storage, "science", NightRange(), {"alert_id": pc.field("alert_id")})
+    rows = rows_of_table(storage, "science", NightRange(), ALERT_ID)
     keys = rows["batch"].combine_chunks().dictionary_encode()
     names = keys.dictionary.to_pylist()
     ids = rows["alert_id"].to_pylist()

@@ -19,7 +19,7 @@ from broker.archive.close import log_closed, verify
 from broker.archive.compact import archived_rows, arrange, cuts
 from broker.archive.diff import NightDiff, diff_files
 from broker.archive.finding import NightRange
-from broker.archive.rows import archived_columns, place_columns
+from broker.archive.rows import POSITION, archived_columns
 from broker.areas import ARCHIVE, files_in, night_folder
 from broker.errors import UsageError
 from broker.science.again import PartialPass, apply_again
@@ -159,8 +159,7 @@ class Reprocessor:
     def _without_repeats(self, rows: DataFrame, night: int) -> DataFrame:
         """Raw rows that science has; which of several it took was decided when they came in."""
         raw, science = (
-            archived_columns(self._storage, table, night, place_columns())
-            for table in ("raw", "science")
+            archived_columns(self._storage, table, night, POSITION) for table in ("raw", "science")
         )
         repeats: pa.Table = raw.join(science, list(_PLACE), join_type="left anti")
         if not repeats.num_rows:

@@ -13,23 +13,20 @@ from broker.archive.finding import NightRange
 from broker.areas import ARCHIVE, files_in, files_of, night_folder, read_whole
 from broker.storage import Storage
 
-_POSITION = {"topic": pa.string(), "partition": pa.int32(), "offset": pa.int64()}
+Columns = Mapping[str, tuple[Any, pa.DataType]]
+"""Name → expression over a table's columns, and its type."""
+ALERT_ID: Columns = {"alert_id": (pc.field("alert_id"), pa.int64())}
+# Each row's position in Kafka.
+POSITION: Columns = {
+    "topic": (pc.field("ingest", "topic"), pa.string()),
+    "partition": (pc.field("ingest", "partition"), pa.int32()),
+    "offset": (pc.field("ingest", "offset"), pa.int64()),
+}
+_BATCH: Columns = {"batch": (pc.field("batch"), pa.string())}
 
 
-def place_columns() -> dict[str, Any]:
-    """Kafka position of each row, as columns for `rows_of_table`."""
-    return {name: pc.field("ingest", name).cast(kind) for name, kind in _POSITION.items()}
-
-
-def rows_of_table(
-    storage: Storage, table: str, nights: NightRange, columns: Mapping[str, Any]
-) -> pa.Table:
+def rows_of_table(storage: Storage, table: str, nights: NightRange, columns: Columns) -> pa.Table:
     """Rows of the archive and of the online batches that it lacks.
-
-    Parameters
-    ----------
-    columns
-        Name → expression over the table's columns.
 
     Returns
     -------
@@ -39,30 +36,28 @@ def rows_of_table(
     return read_whole(lambda: _read(storage, table, nights, columns))
 
 
-def archived_columns(
-    storage: Storage, table: str, night: int, columns: Mapping[str, Any]
-) -> pa.Table:
+def archived_columns(storage: Storage, table: str, night: int, columns: Columns) -> pa.Table:
     """``batch`` and the given columns of a closed night's rows."""
     paths = files_in(storage, night_folder(ARCHIVE[table], night))
-    return _rows(storage, paths, {"batch": pc.field("batch"), **columns})
+    return _rows(storage, paths, {**_BATCH, **columns})
 
 
 def _read(storage: Storage, table: str, nights: NightRange, columns: Mapping[str, Any]) -> pa.Table:
     files = files_of(storage, table, nights.first, nights.last)
-    none = {"night": pa.array([], pa.int32()), "batch": pa.array([], pa.string())}
-    parts = [pa.table({**none, **{name: pa.nulls(0) for name in columns}})]
+    declared = {"night": pa.int32(), **{n: kind for n, (_, kind) in {**_BATCH, **columns}.items()}}
+    parts = [pa.schema(list(declared.items())).empty_table()]
     for night, paths in files.archived.items():
-        rows = _rows(storage, paths, {"batch": pc.field("batch"), **columns})
+        rows = _rows(storage, paths, {**_BATCH, **columns})
         parts.append(rows.add_column(0, "night", pa.repeat(night, rows.num_rows).cast("int32")))
     for (night, key), paths in files.online.items():
         rows = _rows(storage, paths, columns)
         rows = rows.add_column(0, "batch", pa.repeat(key, rows.num_rows))
         parts.append(rows.add_column(0, "night", pa.repeat(night, rows.num_rows).cast("int32")))
-    return pa.concat_tables(parts, promote_options="default")
+    return pa.concat_tables(parts)
 
 
-def _rows(storage: Storage, paths: tuple[str, ...], columns: Mapping[str, Any]) -> pa.Table:
+def _rows(storage: Storage, paths: tuple[str, ...], columns: Columns) -> pa.Table:
     dataset = ds.dataset(
         list(paths), filesystem=storage.filesystem, format="parquet", partitioning=None
     )
-    return dataset.to_table(columns=dict(columns))
+    return dataset.to_table(columns={n: found.cast(kind) for n, (found, kind) in columns.items()})

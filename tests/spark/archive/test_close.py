@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime as dt
 import shutil
 import threading
@@ -12,16 +13,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import duckdb
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from broker.archive.audit import audit
 from broker.archive.finding import NightRange
-from broker.archive.rows import rows_of_table
+from broker.archive.rows import ALERT_ID, rows_of_table
 from broker.archive.tidy import remove_old_versions, remove_taken_batches
 from broker.errors import CheckFailed, LedgerError
 from broker.sinks import night_version
-from broker.sinks.closed import ClosedNights
+from broker.sinks.closed import ClosedNights, to_table
 from broker.sinks.ids import ScienceIds
 from tests.closing import (
     archived_rows,
@@ -39,7 +40,6 @@ POINTS = (
     *("before_stage", "after_stage", "after_seal", "after_exchange", "mid_publish"),
     *("before_commit", "after_commit"),
 )
-ALERT_ID = {"alert_id": pc.field("alert_id")}
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +142,28 @@ def test_batches_leave_when_their_time_is_over_and_others_stay(site: Site) -> No
     ids = ScienceIds(site.storage).of(NIGHT).tolist()
     assert ids == sorted(row[0] for row in archived_rows(site.root))
     assert len(ids) == 30
+
+
+def test_a_row_that_the_archive_loses_is_named(site: Site) -> None:
+    (key,) = site.fill(range(20), 1)
+    site.close()
+    (file,) = files(site, "science")
+    rows = pq.read_table(file, partitioning=None)
+    pq.write_table(rows.slice(1), file)
+    lost = (
+        f"archive/science, night {NIGHT}, batch {key}: 9 rows in files, 10 in the ledger",
+        f"night {NIGHT}: 1 alerts are in raw, but not in science: {rows['alert_id'][0]} (batch",
+    )
+    found = site.differences()
+    assert len(found) == len(lost)
+    assert all(text.startswith(start) for text, start in zip(found, lost, strict=True))
+    path = site.root / f"ztf/ledger/closed/night={NIGHT}/000001.parquet"
+    state = ClosedNights(site.storage).current(NIGHT)
+    assert state is not None
+    doubled = dataclasses.replace(state.batches[0], raw=state.raw + state.raw)
+    pq.write_table(to_table(dataclasses.replace(state, batches=(doubled,))), path)
+    text = f"night {NIGHT}, batch {key}: 24 raw rows were archived, 12 are in the ledger"
+    assert text in [text for finding in audit(site.storage) for text in finding.differences]
 
 
 def test_replaced_versions_stay_an_hour(site: Site) -> None:

@@ -46,7 +46,8 @@ def publish(
     attempt = publisher.attempt(key)
     for night, offsets in nights.items():
         positions = [{"topic": TOPIC, "partition": 0, "offset": offset} for offset in offsets]
-        _write(attempt, f"raw/night={night}", pa.table({"ingest": pa.array(positions, _POSITION)}))
+        rows = {"alert_id": list(offsets), "ingest": pa.array(positions, _POSITION)}
+        _write(attempt, f"raw/night={night}", pa.table(rows))
     if refused:
         packets = [_refused(offset, reason) for offset, reason in refused.items()]
         table = pa.Table.from_pylist(packets, schema=_QUARANTINE)
