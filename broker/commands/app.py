@@ -58,6 +58,10 @@ COMMANDS: dict[str, Entry] = {
     "night": Entry(
         "broker.commands.query:night", "Count a night's alerts by class, filter and verdict."
     ),
+    "describe": Entry(
+        "broker.commands.describe:main", "List a table's columns: type, unit, meaning."
+    ),
+    "plot": Entry("broker.commands.plot:main", "Draw an object, a packet or a night."),
     "diff": Entry("broker.commands.diff:main", "Compare a reprocessed night with the one before."),
     "audit": Entry("broker.commands.audit:main", "Prove that nothing is lost and nothing doubled."),
     "quarantine": Entry(

@@ -108,6 +108,13 @@ def main(
         NameBy,
         typer.Option(rich_help_panel=_OUTPUT, help="What saved files are named after."),
     ] = NameBy.alert,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            rich_help_panel=_OUTPUT,
+            help="Instead of showing: draw each as a picture in this folder.",
+        ),
+    ] = None,
     where: Annotated[
         str | None,
         typer.Option(
@@ -150,6 +157,8 @@ def main(
     if folder is not None and (group or since):
         raise UsageError("--group and --since go with a topic, not with --from")
     settings = load_settings(survey, conf, settings_words or ())
+    if plot is not None and save is not None:
+        raise UsageError("--plot and --save exclude each other")
     if lag:
         _print_lag(topic, group, settings, servers)
         return
@@ -173,7 +182,8 @@ def main(
         settings=settings,
     )
     if table is None:
-        _run(alerts, _action(brief, save, name_by.value), where is not None)
+        action = _action(brief, save, name_by.value) if plot is None else _draw_in(plot, settings)
+        _run(alerts, action, where is not None)
         return
     try:
         _run(alerts, table.add, where is not None)
@@ -225,6 +235,20 @@ def _action(brief: bool, save: Path | None, name_by: str) -> Callable[[Alert], N
         return lambda alert: print(as_json(alert))
     table = BriefTable()
     return lambda alert: print(*table.lines(alert), sep="\n")
+
+
+def _draw_in(folder: Path, settings: Settings) -> Callable[[Alert], None]:
+    from broker.client.identity import alert_id_of
+    from broker.commands.plot import record_page, save_figure
+
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def draw(alert: Alert) -> None:
+        path = folder / f"{alert_id_of(alert)}.png"
+        save_figure(record_page(alert, settings), path)
+        print(path)
+
+    return draw
 
 
 def _moment(text: str | None) -> datetime | None:

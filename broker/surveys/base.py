@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from broker.settings import PROJECT_ROOT
 from broker.surveys.arrow_columns import ArrowColumns
@@ -140,6 +141,12 @@ class Survey:
         Top-level fields that clients of this survey's alerts look for → SQL over the science row.
     answer
         What the survey wants to hear about its alerts, if anything.
+    object_page
+        Address of an object's public page, with ``{object_id}``.
+    light_curve_in
+        What pictures of light curves show.
+    time_axis
+        What the column ``mjd`` is, for axes.
     """
 
     name: str
@@ -157,6 +164,8 @@ class Survey:
     subscriber_fields: Mapping[str, str] = field(hash=False, compare=False)
     answer: Answer | None = field(default=None, hash=False, compare=False)
     object_page: str = ""
+    light_curve_in: Literal["mag", "flux"] = "mag"
+    time_axis: str = "MJD (TAI, midpoint)"
 
     @property
     def schema_folder(self) -> Path:

@@ -19,6 +19,7 @@ ELASTICC = Survey(
     mjd_utc="diaSource.midPointTai",
     night_offset_hours=12,
     first_light_mjd=53000.0,
+    light_curve_in="flux",
     cutouts=("cutoutDifference", "cutoutTemplate"),
     science=ScienceMapping(
         records=("diaSource", "diaObject"),

@@ -24,6 +24,7 @@ ZTF = Survey(
     # 2017-10-01; the camera saw first light that month (Bellm et al. 2019).
     first_light_mjd=58027.0,
     cutouts=("cutoutScience", "cutoutTemplate", "cutoutDifference"),
+    time_axis="MJD (UTC, start of exposure)",
     object_page="https://alerce.online/object/{object_id}",
     science=ScienceMapping(
         records=("candidate",),

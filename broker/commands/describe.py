@@ -1,0 +1,107 @@
+"""``nightjar describe``: every column of a table with its type, unit and meaning."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from broker.errors import UsageError
+from broker.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    import pyarrow as pa
+
+
+class TableName(StrEnum):
+    """Tables that are described."""
+
+    SCIENCE = "science"
+    RAW = "raw"
+
+
+def main(
+    column: Annotated[
+        str | None, typer.Argument(help="Only this column, or those that begin so.")
+    ] = None,
+    table: Annotated[TableName, typer.Option(help="Which table.")] = TableName.SCIENCE,
+    survey: Annotated[str, typer.Option(help="Survey: a file conf/<survey>.toml.")] = "ztf",
+    conf: Annotated[Path | None, typer.Option(help="A further TOML file of settings.")] = None,
+    words: Annotated[
+        list[str] | None, typer.Option("--set", help="section.key=value, as often as needed.")
+    ] = None,
+) -> None:
+    """List a table's columns: type, unit, meaning. Missing values are null in all of ours."""
+    settings = load_settings(survey, conf, words or ())
+    fields = _science(settings) if table is TableName.SCIENCE else _raw(settings)
+    found = [line for line in _lines(fields, "") if line[0].startswith(column or "")]
+    if not found:
+        raise UsageError(f"table {table.value} of {survey} has no column {column}")
+    widths = [max(len(line[k]) for line in found) for k in range(3)]
+    for line in found:
+        cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=False)]
+        typer.echo("  ".join([*cells, line[3]]).rstrip())
+
+
+def _science(settings: Settings) -> list[pa.Field]:
+    import pyarrow as pa
+
+    from broker.science.arrow import column
+    from broker.science.batch import SciencePass
+    from broker.science.table import science_schema
+    from broker.surveys import get_survey
+
+    survey = get_survey(settings.survey)
+    declared = science_schema(survey, SciencePass(survey.name, settings.science))
+    batch = column("batch", pa.string(), "", "batch that the row came in")
+    return [*declared, batch]
+
+
+def _raw(settings: Settings) -> list[pa.Field]:
+    import pyarrow as pa
+
+    from broker.packets.schemas import load_schema
+    from broker.science.arrow import column
+    from broker.science.table import INGEST, packet_fields
+    from broker.surveys import get_survey
+
+    survey = get_survey(settings.survey)
+    names = [field["name"] for field in load_schema(survey.schema_folder)["fields"]]
+    instant = pa.timestamp("us", tz="UTC")
+    ingest = pa.struct(
+        [
+            *INGEST,
+            column("schema_key", pa.string(), "", "which schema the packet was written with"),
+            column("batch_time", instant, "UTC", "time of the batch that decoded it"),
+            column("unknown_fields", pa.list_(pa.string()), "", "fields that have no column here"),
+            column("packet", pa.binary(), "", "the packet itself, if it has such fields"),
+        ]
+    )
+    return [
+        column("alert_id", pa.int64(), "", "unique per alert; repeats of an alert are kept"),
+        column("object_id", pa.string(), "", "shared by all alerts of an object"),
+        column("healpix29", pa.int64(), "", "HEALPix cell of order 29, NESTED"),
+        column("night", pa.int32(), "YYYYMMDD", "date of UTC minus the survey's offset"),
+        column("batch", pa.string(), "", "batch that the row came in"),
+        column("ingest", ingest, "", "where the packet came from"),
+        *packet_fields(survey, names),
+    ]
+
+
+def _lines(fields: Iterable[pa.Field], prefix: str) -> Iterator[tuple[str, str, str, str]]:
+    """Name, type, unit and meaning; fields of structs and of lists of structs follow them."""
+    import pyarrow as pa
+
+    for field in fields:
+        path, kind = f"{prefix}{field.name}", field.type
+        told = {key.decode(): value.decode() for key, value in (field.metadata or {}).items()}
+        inner, ending = (kind.value_type, "[]") if pa.types.is_list(kind) else (kind, "")
+        name = "struct" if pa.types.is_struct(inner) else str(inner)
+        shown = f"list of {name}" if ending else name
+        yield path, shown, told.get("unit", ""), told.get("meaning", "")
+        if pa.types.is_struct(inner):
+            yield from _lines(inner, f"{path}{ending}.")

@@ -1,0 +1,207 @@
+"""``nightjar plot``: an object, a night or a packet as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from broker.errors import InputError, UsageError
+from broker.nights import parse_nights
+from broker.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from broker.query import Archive
+    from broker.surveys import Survey
+
+_DPI = 120
+
+
+def main(
+    target: Annotated[
+        str | None, typer.Argument(metavar="OBJECT_ID|FILE", help="An object, or a packet's file.")
+    ] = None,
+    night: Annotated[str | None, typer.Option(help="A night instead: 20240707.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="File: .png, .pdf or .svg. Default: NAME.png, here.")
+    ] = None,
+    survey: Annotated[str, typer.Option(help="Survey: a file conf/<survey>.toml.")] = "ztf",
+    conf: Annotated[Path | None, typer.Option(help="A further TOML file of settings.")] = None,
+    words: Annotated[
+        list[str] | None, typer.Option("--set", help="section.key=value, as often as needed.")
+    ] = None,
+) -> None:
+    """Draw an object's light curve and images, one packet's, or a whole night."""
+    if (target is None) == (night is None):
+        raise UsageError("give an object, a packet's file, or --night N")
+    settings = load_settings(survey, conf, words or ())
+    if night is not None:
+        parse_nights(night)
+        figure, name = _night(settings, night), f"night_{night}"
+    elif Path(str(target)).is_file():
+        figure, name = _packet(settings, Path(str(target))), Path(str(target)).stem
+    else:
+        figure, name = _object(settings, str(target)), str(target)
+    path = out or Path(f"{name}.png")
+    save_figure(figure, path)
+    typer.echo(f"written to {path}")
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a picture, in the form that the file's name ends in.
+
+    Raises
+    ------
+    UsageError
+        It cannot be written, or not in that form.
+    """
+    try:
+        figure.savefig(path, dpi=_DPI)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"cannot write {path}: {error}") from None
+
+
+def record_page(record: Mapping[str, Any], settings: Settings) -> Figure:
+    """Page of one packet: what the science modules make of it, and its images.
+
+    Raises
+    ------
+    InputError
+        The record is none of this survey.
+    """
+    from broker.packets.fields import value_at
+    from broker.plots import object_page
+    from broker.query.images import decode_cutout
+    from broker.science.batch import SciencePass
+    from broker.surveys import get_survey
+
+    survey = get_survey(settings.survey)
+    alert_id = value_at(record, survey.packet.alert_id)
+    if alert_id is None:
+        raise InputError(
+            f"the packet has no {survey.packet.alert_id}, so it is none of {survey.name}; "
+            "give --survey"
+        )
+    science = SciencePass(survey.name, settings.science)
+    science.load()
+    computed = science.compute(_arrays(record, science.paths, survey), 1)
+    row = {name: values[0].as_py() for name, values in computed.columns.items()}
+    names = (value_at(record, path) for path in survey.packet.object_id)
+    object_id = next((str(name) for name in names if name is not None), "")
+    images = {
+        name.removeprefix("cutout"): decode_cutout(record.get(name)) for name in survey.cutouts
+    }
+    facts = [f"alert {alert_id}", *_scores(row), *_link(survey, object_id)]
+    return object_page(object_id, _curve(row["lightcurve"]), images, facts, **_axes(survey))
+
+
+def _object(settings: Settings, object_id: str) -> Figure:
+    from broker.plots import object_page
+    from broker.surveys import get_survey
+
+    archive = _archive(settings)
+    survey = get_survey(settings.survey)
+    found: Any = archive.object(object_id)
+    if not found.num_rows:
+        raise UsageError(
+            f"no alert of {object_id} is in {settings.survey_root}, and no file has that name"
+        )
+    latest = found.slice(found.num_rows - 1).to_pylist()[0]
+    points: Any = archive.light_curve(object_id)
+    nights = sorted(set(found["night"].to_pylist()))
+    facts = [
+        f"RA {latest['ra_deg']:.6f}°, Dec {latest['dec_deg']:+.6f}° (ICRS)",
+        f"{found.num_rows} alerts, nights {nights[0]} to {nights[-1]}",
+        *_scores(latest),
+        *_link(survey, object_id),
+    ]
+    images = archive.cutouts(latest["alert_id"])
+    facts.append(f"images of alert {latest['alert_id']}")
+    ordered = {name.removeprefix("cutout"): None for name in survey.cutouts} | images
+    return object_page(object_id, _curve(points.to_pylist()), ordered, facts, **_axes(survey))
+
+
+def _night(settings: Settings, night: str) -> Figure:
+    import numpy as np
+
+    from broker.plots import NightArrays, night_page
+    from broker.query.summary import ScienceSummary
+    from broker.surveys import get_survey
+
+    scores = ["real_bogus.score AS real_bogus", "classifier.score AS classifier"]
+    columns = ["mjd", "ra_deg", "dec_deg", "mag", "coalesce(band, '') AS band", *scores]
+    found: Any = _archive(settings).nights(night, columns)
+
+    def floats(name: str) -> Any:
+        return found[name].cast("float64").fill_null(np.nan).to_numpy()
+
+    arrays = NightArrays(
+        **{name: floats(name) for name in (*columns[:4], "real_bogus", "classifier")},
+        band=np.array(found["band"].to_pylist(), dtype=np.str_),
+        by_filter=ScienceSummary(Path(settings.survey_root), night).by_filter(),
+    )
+    label = get_survey(settings.survey).time_axis
+    return night_page(f"{settings.survey}, night {night}", arrays, label)
+
+
+def _packet(settings: Settings, path: Path) -> Figure:
+    from broker.client import iterate
+
+    for alert in iterate(path, schema=settings.ingest.schema_path, settings=settings):
+        return record_page(alert, settings)
+    raise InputError(f"{path} holds no packet")
+
+
+def _arrays(record: Mapping[str, Any], paths: Sequence[str], survey: Survey) -> dict[str, Any]:
+    """Fields of a packet as columns of one row, typed as in the raw table."""
+    import pyarrow as pa
+
+    from broker.science.table import packet_fields
+    from broker.surveys.arrow_columns import follow
+
+    tops = dict.fromkeys(path.partition(".")[0] for path in paths)
+    columns = {
+        field.name: pa.array([record.get(field.name)], field.type)
+        for field in packet_fields(survey, tops)
+    }
+    return {path: follow(columns[path.split(".")[0]], path.split(".")[1:]) for path in paths}
+
+
+def _curve(points: Sequence[Mapping[str, Any]]) -> Any:
+    from broker.plots import LightCurve
+
+    return LightCurve.from_points(points)
+
+
+def _axes(survey: Survey) -> dict[str, Any]:
+    return {"quantity": survey.light_curve_in, "time_label": survey.time_axis}
+
+
+def _scores(row: Mapping[str, Any]) -> list[str]:
+    """Scores with the names of the models that they come from."""
+    real, classified = row.get("real_bogus") or {}, row.get("classifier") or {}
+    lines = []
+    if real.get("score") is not None:
+        lines.append(f"real or bogus: {real['score']:.3f} ({real['source']})")
+    if classified.get("label") is not None:
+        lines.append(
+            f"classifier: {classified['label']}, P(SN Ia) = {classified['score']:.3f} "
+            f"({classified['model']}, {classified['n_points']} points)"
+        )
+    elif classified.get("reason") is not None:
+        lines.append(f"classifier: no class, {classified['reason']}")
+    return lines
+
+
+def _link(survey: Survey, object_id: str) -> list[str]:
+    return [survey.object_page.format(object_id=object_id)] if survey.object_page else []
+
+
+def _archive(settings: Settings) -> Archive:
+    from broker.query import Archive
+
+    return Archive(settings.survey_root, "arrow")

@@ -1,0 +1,21 @@
+"""One colour and one marker per band, the same in every picture."""
+
+from __future__ import annotations
+
+BANDS = ("u", "g", "r", "i", "z", "y")
+# Okabe & Ito (2008): told apart by everybody; the marker says it again without colour.
+COLOURS = {
+    "u": "#56B4E9",
+    "g": "#009E73",
+    "r": "#D55E00",
+    "i": "#E69F00",
+    "z": "#CC79A7",
+    "y": "#000000",
+}
+MARKERS = {"u": "v", "g": "o", "r": "s", "i": "D", "z": "P", "y": "X"}
+_OTHER = ("#888888", ".")
+
+
+def look_of(band: str) -> tuple[str, str]:
+    """Colour and marker of a band; grey points for what has no known band."""
+    return (COLOURS[band], MARKERS[band]) if band in COLOURS else _OTHER
