@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +22,8 @@ _TRANSACTION_MARGIN_S = 60
 _TRIES = 3
 _ABORT_SECONDS = 10.0
 _STEP_SECONDS = 0.5
+# Even with log_level 0 the client prints what is fatal to it; we say it in our own words.
+_SILENT = logging.Logger("librdkafka", logging.CRITICAL + 1)
 _FENCED = {
     KafkaError._FENCED,
     KafkaError.PRODUCER_FENCED,
@@ -145,7 +148,6 @@ class Transactions:
         fault_point(self._stage, "mid_send")
 
     def _abort(self) -> None:
-        self._producer.purge()
         self._until(self._producer.abort_transaction, _ABORT_SECONDS, "does not answer any more")
 
     def _until(self, call: Callable[[float], None], patience_seconds: float, what: str) -> None:
@@ -155,8 +157,10 @@ class Transactions:
             try:
                 return call(_STEP_SECONDS)
             except KafkaException as error:
-                self._producer.poll(0)
-                self._trouble.check()
+                # Calls back with the cause; the poll itself fails once the client has given up.
+                with suppress(KafkaException):
+                    self._producer.poll(0)
+                self._trouble.check(error.args[0])
                 self._refuse_fatal(error)
                 if not error.args[0].retriable():
                     raise
@@ -210,4 +214,5 @@ class Transactions:
             "queue.buffering.max.kbytes": 65_536,
             "error_cb": self._trouble,
             "log_level": 0,
+            "logger": _SILENT,
         }
