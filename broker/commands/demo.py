@@ -1,10 +1,11 @@
-"""``nightjar demo``: a night from files through a real Kafka into Parquet, accounted for."""
+"""``nightjar demo``: a night through a real Kafka into Parquet and out again, accounted for."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import time
+from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from broker.archive.audit import audit
+from broker.archive.audit_topics import OutputTopics
 from broker.archive.finding import Finding
 from broker.commands.audit import show_findings
 from broker.errors import CheckFailed
@@ -38,7 +40,7 @@ def main(
     ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave Kafka running at the end.")] = False,
 ) -> None:
-    """Show the whole broker in a minute: Kafka, a night of alerts, every stage, the audit.
+    """Show the whole broker in a minute: Kafka, a night of alerts, every stage, a subscriber.
 
     Works in data/demo, which it empties at the start.
     """
@@ -55,8 +57,9 @@ def main(
         console.print("[bold]3. Every stage[/] runs until it has caught up")
         _run_stages(settings)
         console.print("[bold]4. What came of it[/]")
-        findings = audit(Storage(settings.survey_root), deep=True)
+        findings = audit(Storage(settings.survey_root), deep=True, topics=_topics(settings))
         _show(settings, sent, findings, console)
+        _show_as_subscriber(settings, console)
         _show_next(settings, kafka if keep else None, console)
     console.print(f"\nDone in {time.monotonic() - began:.0f} seconds.")
     if broken := [finding for finding in findings if not finding.holds]:
@@ -90,23 +93,22 @@ def _play(settings: Settings, alerts: int) -> int:
     return play_night(settings, Plan(), night, f"synthetic night, seed {_SEED}").sent
 
 
+def _topics(settings: Settings) -> OutputTopics:
+    kafka = settings.kafka
+    return OutputTopics(kafka.output_options(), kafka.output_prefix, settings.survey)
+
+
 def _run_stages(settings: Settings) -> None:
     from broker.logs import log_to_stderr
-    from broker.pipeline.raw2science import Raw2Science
+    from broker.pipeline.every_stage import every_stream
     from broker.pipeline.runner import Runner
-    from broker.pipeline.stream2raw import Stream2Raw
     from broker.spark.session import build_session, check_decoder_can_run
 
     log_to_stderr()
     spark = build_session("nightjar demo")
     check_decoder_can_run(spark)
     runner = Runner(spark, once=True)
-    runner.run(
-        [
-            Stream2Raw(spark, settings).stream(),
-            Raw2Science(spark, settings, runner.check_stop).stream(),
-        ]
-    )
+    runner.run(every_stream(spark, settings, runner.check_stop))
     spark.stop()
 
 
@@ -115,12 +117,14 @@ def _show(settings: Settings, sent: int, findings: list[Finding], console: Conso
 
     ledger = Ledger(Storage(settings.survey_root))
     raw, science = ledger.rows("raw"), ledger.rows("science")
+    distributed = ledger.rows("distribute")
     table = Table("", "alerts", title=None)
     table.add_row("sent", str(sent))
     table.add_row("raw", str(sum(row.written for row in raw)))
     table.add_row("quarantined", str(sum(row.quarantined for row in raw)))
     table.add_row("science", str(sum(row.written for row in science)))
     table.add_row("duplicates", str(sum(row.repeats for row in science)))
+    table.add_row("messages out", str(sum(row.written for row in distributed)))
     summary = ScienceSummary(Path(settings.survey_root))
     console.print(
         Columns(
@@ -129,10 +133,39 @@ def _show(settings: Settings, sent: int, findings: list[Finding], console: Conso
                 _counts("real or bogus", summary.by_reality()),
                 _counts("solar-system code", summary.by_solar_system_code()),
                 _counts("class", summary.by_class()),
+                _counts("filter", _by_filter(settings).most_common()),
             ]
         )
     )
     show_findings(findings)
+
+
+def _by_filter(settings: Settings) -> Counter[str]:
+    """Alerts that went out by filter; those of a filter without any are told too."""
+    from broker.sinks.ledger import Ledger
+
+    counts: Counter[str] = Counter()
+    for row in Ledger(Storage(settings.survey_root)).rows("distribute"):
+        counts.update({item.name: item.matched for item in row.by_filter})
+    return counts
+
+
+def _show_as_subscriber(settings: Settings, console: Console) -> None:
+    """Read one alert of the most selective filter that has any, as anybody may."""
+    from broker.client import iterate
+    from broker.client.show import BriefTable
+    from broker.sinks.published import topic_of
+
+    sent = {name: count for name, count in _by_filter(settings).items() if count}
+    if not sent:
+        console.print("\n[bold]5. A subscriber[/] gets nothing: no alert matches a filter")
+        return
+    topic = topic_of(settings.kafka.output_prefix, settings.survey, min(sent, key=sent.__getitem__))
+    console.print(f"\n[bold]5. A subscriber[/] of topic {topic} reads its first alert")
+    table = BriefTable()
+    for alert in iterate(topic, settings=settings, max_alerts=1, timeout_seconds=0):
+        for line in table.lines(alert):
+            console.print(f"   {line}", soft_wrap=True, markup=False)
 
 
 def _counts(title: str, counts: Counts) -> Table:
@@ -147,12 +180,12 @@ def _show_next(settings: Settings, kafka: EmbeddedKafka | None, console: Console
     command = "bin/nightjar"
     where = f"--set storage.root={root}"
     lines = [
-        f"{command} audit --survey {settings.survey} {where} --deep",
+        f"{command} audit --survey {settings.survey} {where}",
         f"{command} quarantine list --survey {settings.survey} {where}",
-        f"{command} schema schemas/{settings.survey}/4.02",
+        f"{command} filter list --survey {settings.survey}",
     ]
     if kafka is not None:
-        lines.append(f"{command} consume {_TOPIC} --servers {kafka.servers} --max-alerts 1")
+        lines.append(f"{command} topics --servers {kafka.servers}")
         lines.append(f"{command} kafka stop --dir {root}/kafka")
     console.print("\n[bold]Try next[/]")
     for line in lines:
