@@ -1,7 +1,8 @@
 """Typed settings, layered from files, the environment and the command line.
 
 ``conf/nightjar.toml`` ← ``conf/<survey>.toml`` ← ``--conf FILE`` ←
-``NIGHTJAR__SECTION__KEY`` ← ``--set section.key=value``; a later layer wins key by key.
+``NIGHTJAR__SECTION__KEY`` ← ``--set section.key=value``; a later layer wins key by key. Passwords
+come from the environment alone, or from files that settings name.
 Relative paths in the shipped files start at the checkout, all others at the current directory.
 """
 
@@ -15,29 +16,25 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 
 from broker.errors import SettingsError
+from broker.kafka_settings import Kafka as Kafka
+from broker.section import ENV_PREFIX, Section
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 CONF_FOLDER = PROJECT_ROOT / "conf"
-ENV_PREFIX = "NIGHTJAR__"
 
 Framing = Literal["container", "bare", "confluent"]
 # Keys that hold a path, by section.
 _PATH_KEYS = {
     "storage": ("root",),
+    "kafka": ("password_file", "ca_file", "output_password_file", "output_ca_file"),
     "ingest": ("schema",),
     "filters": ("folder",),
     "simulator": ("source", "schema"),
     "embedded_kafka": ("folder", "properties_file"),
 }
-
-
-class Section(BaseModel):
-    """Base of all sections: immutable, and unknown keys are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
 class Storage(Section):
@@ -55,24 +52,6 @@ class Storage(Section):
                 "commit needs; use a local or shared POSIX path, or hdfs://"
             )
         return root
-
-
-class Kafka(Section):
-    """Kafka clusters and topics."""
-
-    servers: str = Field(description="host:port[,host:port…] of the input cluster")
-    input_topic: str = Field(description="a topic, or a Java regular expression of topics")
-    output_servers: str = Field("", description="empty: the same as `servers`")
-    output_prefix: str = Field("nightjar", description="topics are <prefix>_<survey>_<filter>")
-
-    def client_options(self) -> dict[str, str]:
-        """Options that every confluent-kafka client of the input cluster starts from."""
-        return {"bootstrap.servers": self.servers}
-
-    def output_options(self) -> dict[str, str]:
-        """The same for the cluster that filtered alerts go to."""
-        servers = self.output_servers or self.servers
-        return self.client_options() | {"bootstrap.servers": servers}
 
 
 class Ingest(Section):
@@ -147,6 +126,12 @@ class EmbeddedKafka(Section):
     port: int = Field(9092, ge=1, le=65534)
     folder: Path | None = Field(None, description="default: <storage.root>/kafka")
     properties_file: Path | None = None
+    open_port: int | None = Field(
+        None,
+        ge=1,
+        le=65535,
+        description="of a secure one: here anybody may read the output topics, and nothing else",
+    )
 
 
 class Simulator(Section):
@@ -219,7 +204,7 @@ def load_settings(
         _absolute(_read_toml(_survey_file(survey)), PROJECT_ROOT),
     ]
     if conf is not None:
-        layers.append(_absolute(_read_toml(conf), conf.resolve().parent))
+        layers.append(_absolute(_without_secrets(_read_toml(conf), conf), conf.resolve().parent))
     layers.append(_absolute(_from_environment(environ), Path.cwd()))
     layers.extend(_absolute(_from_override(word), Path.cwd()) for word in overrides)
     merged: dict[str, Any] = {"survey": survey}
@@ -248,6 +233,23 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise SettingsError(f"{path} is not valid TOML: {error}") from None
 
 
+def _without_secrets(layer: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Refuse secrets in a file of settings, which people pass on."""
+    for section, values in layer.items():
+        for key in values if isinstance(values, dict) else ():
+            if _annotation(section, key) is SecretStr:
+                raise _misplaced_secret(str(path), section, key)
+    return layer
+
+
+def _misplaced_secret(where: str, section: str, key: str) -> SettingsError:
+    return SettingsError(
+        f"{where}: {section}.{key} cannot be given here, where others see it; set the environment "
+        f"variable {ENV_PREFIX}{section.upper()}__{key.upper()}, or name a file that holds it in "
+        f"{section}.{key}_file"
+    )
+
+
 def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     layer: dict[str, Any] = {}
     for name in sorted(environ):
@@ -261,6 +263,9 @@ def _from_override(word: str) -> dict[str, Any]:
     path, equals, value = word.partition("=")
     if not equals:
         raise SettingsError(f"--set {word}: expected section.key=value")
+    section, _, key = path.strip().rpartition(".")
+    if key.lower().endswith("password"):
+        raise _misplaced_secret(f"--set {path}", section, key)
     return _nested(path.strip().split("."), value.strip(), f"--set {word}")
 
 
@@ -273,7 +278,10 @@ def _nested(path: list[str], value: str, origin: str) -> dict[str, Any]:
 
 def _toml_value(section: str, key: str, text: str) -> Any:
     """Read ``text`` as a TOML value; what is none, and every value of a text key, is text."""
-    if _is_text(section, key):
+    wanted = _annotation(section, key)
+    if wanted is SecretStr:
+        return text
+    if wanted is str:
         return text.strip("\"'")
     try:
         return tomllib.loads(f"value = {text}")["value"]
@@ -281,13 +289,11 @@ def _toml_value(section: str, key: str, text: str) -> Any:
         return text
 
 
-def _is_text(section: str, key: str) -> bool:
+def _annotation(section: str, key: str) -> Any:
+    """Type of a setting, if there is such a one."""
     model = _section_model(section)
-    return (
-        model is not None
-        and key in model.model_fields
-        and (model.model_fields[key].annotation is str)
-    )
+    field = model.model_fields.get(key) if model else None
+    return field.annotation if field else None
 
 
 def _section_model(section: str) -> type[Section] | None:
@@ -325,7 +331,9 @@ def _explain(item: Any) -> str:
         return f"unknown setting {name}{_nearest(path)}"
     if item["type"] == "missing":
         return f"setting {name} is required; give it in a --conf file or as --set {name}=…"
-    message = item["msg"].removeprefix("Value error, ")
+    message: str = item["msg"].removeprefix("Value error, ")
+    if isinstance(item["input"], Mapping):  # a whole section, whose message names its settings
+        return message
     return f"setting {name} = {item['input']!r}: {message}"
 
 

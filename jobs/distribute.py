@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from broker.kafka.preflight import check_output
 from broker.logs import log_to_stderr
 from broker.pipeline.distribute import Distribute
 from broker.pipeline.runner import Runner, exit_code
@@ -33,6 +34,8 @@ def main(
     with exit_code():
         settings = load_settings(survey, conf, settings_words or ())
         with StageLock(Storage(settings.survey_root), STAGE):
+            patience = settings.distribute.delivery_timeout_seconds
+            check_output(settings.kafka.output_options(), patience)
             spark = build_session(f"nightjar {survey} distribute")
             runner = Runner(spark, once)
             stage = Distribute(spark, settings, runner.check_stop, skip_bad_filters)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import difflib
 import time
 import uuid
-from collections.abc import Callable, Generator, Mapping
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,7 +79,9 @@ def read_topic(
     connection = _Connection(options, start.group)
     with closing(connection.consumer):
         partitions = connection.partitions_of(topic)
-        connection.consumer.assign(find_start(connection.consumer, topic, partitions, start))
+        with connection.explained():
+            places = find_start(connection.consumer, topic, partitions, start)
+        connection.consumer.assign(places)
         with Progress(connection.consumer, topic, start) as progress:
             yield from _messages(connection, progress, len(partitions), timeout_seconds)
 
@@ -93,7 +95,7 @@ def lag_of(topic: str, options: Mapping[str, str], group: str) -> list[Lag]:
         As `read_topic`.
     """
     connection = _Connection(options, group)
-    with closing(connection.consumer):
+    with closing(connection.consumer), connection.explained():
         return find_lag(connection.consumer, topic, connection.partitions_of(topic))
 
 
@@ -137,6 +139,7 @@ class _Connection:
 
     def __init__(self, options: Mapping[str, str], group: str | None) -> None:
         self.servers = options.get("bootstrap.servers", "")
+        self._user = options.get("sasl.username", "")
         self._trouble: KafkaError | None = None
         name = group or f"nightjar-{uuid.uuid4()}"
         try:
@@ -151,7 +154,7 @@ class _Connection:
         # All topics at once, since asking for one by name may create it.
         known = self._metadata().topics
         if topic not in known:
-            raise UsageError(_unknown_topic(topic, list(known), self.servers))
+            raise UsageError(_unknown_topic(topic, list(known), self.servers, self._user))
         error = known[topic].error
         if error is not None:
             self._raise_hopeless(error)
@@ -168,6 +171,15 @@ class _Connection:
         if self._trouble is not None:
             self._raise_hopeless(self._trouble)
         return record
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Name the cause of an error where only error_cb was told it."""
+        try:
+            yield
+        except FatalError:
+            self.poll()
+            raise
 
     def check_alive(self) -> None:
         """Tell a silent topic from a broker that has gone."""
@@ -196,8 +208,9 @@ class _Connection:
             raise FatalError(f"Kafka at {self.servers}: {reason}: {error.str()}")
 
 
-def _unknown_topic(topic: str, known: list[str], servers: str) -> str:
+def _unknown_topic(topic: str, known: list[str], servers: str, user: str) -> str:
     ours = sorted(name for name in known if not name.startswith("__"))
     near = difflib.get_close_matches(topic, ours, n=3, cutoff=0.5) or ours[:10]
     there = f"; there is {', '.join(near)}" if near else "; it holds no topics yet"
-    return f"Kafka at {servers} has no topic {topic}{there}"
+    seen = f" that {user} may see" if user else ""
+    return f"Kafka at {servers} has no topic {topic}{seen}{there}"

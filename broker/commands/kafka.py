@@ -11,6 +11,7 @@ import typer
 from broker.errors import SettingsError, UsageError
 
 if TYPE_CHECKING:
+    from broker.kafka.secure import Security
     from broker.kafka.server import EmbeddedKafka
 
 app = typer.Typer(no_args_is_help=True, help="A real Kafka on this machine, for trials and tests.")
@@ -35,15 +36,34 @@ def start(
     survey: Survey = "ztf",
     conf: Conf = None,
     settings_words: Words = None,
+    secure: Annotated[
+        bool,
+        typer.Option(
+            "--secure", help="With TLS, passwords and rights, all generated; stays with the folder."
+        ),
+    ] = False,
 ) -> None:
     """Start Kafka and return when it answers; it goes on running in the background."""
-    kafka = _kafka(port, folder, survey, conf, settings_words)
+    kafka = _kafka(port, folder, survey, conf, settings_words, secure)
     if kafka.start():
         print(f"Kafka is up at {kafka.servers}")
     else:
         print(f"Kafka runs already at {kafka.servers}")
     print(f"topics  {kafka.folder}")
     print(f"log     {kafka.log_file}")
+    if kafka.security is not None:
+        _show_security(kafka.security)
+
+
+def _show_security(security: Security) -> None:
+    from broker.kafka.host import HOST
+    from broker.kafka.secure import OPEN_GROUPS, READER, WRITER
+
+    print(f"jobs, simulate  --conf {security.settings_file(WRITER)}")
+    print(f"subscribers     --conf {security.settings_file(READER)}")
+    print(f"                who may read {security.output_prefix}_*, in groups {READER}-*")
+    if security.open_port is not None:
+        print(f"anybody         at {HOST}:{security.open_port}: the same, in groups {OPEN_GROUPS}*")
 
 
 @app.command()
@@ -93,16 +113,30 @@ def _kafka(
     survey: str,
     conf: Path | None,
     settings_words: list[str] | None,
+    secure: bool = False,
 ) -> EmbeddedKafka:
+    from broker.kafka.secure import Security
     from broker.kafka.server import EmbeddedKafka
     from broker.settings import load_settings
 
     settings = load_settings(survey, conf, settings_words or ())
     embedded = settings.embedded_kafka
+    where = folder or embedded.folder or _default_folder(settings.storage.root)
+    secrets = where.resolve() / "secure"
+    security = Security(
+        secrets, settings.kafka.input_topic, settings.kafka.output_prefix, embedded.open_port
+    )
+    # A folder that has users keeps them, so that nobody opens it to all by leaving a word out.
+    is_secure = secure or secrets.exists()
+    if embedded.open_port is not None and not is_secure:
+        raise SettingsError(
+            "embedded_kafka.open_port is for a secure Kafka; without --secure every port is open"
+        )
     return EmbeddedKafka(
-        folder or embedded.folder or _default_folder(settings.storage.root),
+        where,
         port or embedded.port,
         properties_file=embedded.properties_file,
+        security=security if is_secure else None,
     )
 
 

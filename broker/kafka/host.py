@@ -47,12 +47,17 @@ def java_command(*options: str) -> list[str]:
             f"there is no Kafka server in {JARS_FOLDER}; run `bin/nightjar --version` once, "
             "which fetches it"
         )
+    return [java_program("java"), *options, "-cp", f"{JARS_FOLDER}/*"]
+
+
+def java_program(name: str) -> str:
+    """Path of a program that comes with Java."""
     home = os.environ.get("JAVA_HOME")
-    java = shutil.which("java", path=f"{home}/bin" if home else None)
-    if java is None:
+    program = shutil.which(name, path=f"{home}/bin" if home else None)
+    if program is None:
         where = f"in JAVA_HOME={home}" if home else "on PATH"
-        raise SettingsError(f"found no java {where}; install Java 17 or later, or set JAVA_HOME")
-    return [java, *options, "-cp", f"{JARS_FOLDER}/*"]
+        raise SettingsError(f"found no {name} {where}; install Java 17 or later, or set JAVA_HOME")
+    return program
 
 
 def command_line(pid: int) -> str:

@@ -1,4 +1,4 @@
-"""What a job needs of the input cluster, looked at before Spark is worth starting."""
+"""What a job needs of its Kafka clusters, looked at before Spark is worth starting."""
 
 from __future__ import annotations
 
@@ -34,11 +34,27 @@ def check_input(options: Mapping[str, str], topic: str) -> None:
         names = _nearest_first(topic, (name for name in there if not name.startswith("__")))
         shown = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
         raise FatalError(
-            f"there is no topic {topic} at {options['bootstrap.servers']} (topics: "
-            f"{shown or 'none'}); send something into it first, or set kafka.input_topic"
+            f"there is no topic {topic} at {options['bootstrap.servers']}{_seen_by(options)} "
+            f"(topics: {shown or 'none'}); send something into it first, or set kafka.input_topic"
         )
+
+
+def check_output(options: Mapping[str, str], patience_seconds: float) -> None:
+    """Make sure that the output cluster answers, and knows us.
+
+    Raises
+    ------
+    FatalError
+        Says what is wrong.
+    """
+    Topics(options, patience_seconds, "kafka.output_servers").partitions()
 
 
 def _nearest_first(wanted: str, names: Iterable[str]) -> list[str]:
     """Names, those that look like the wanted one first."""
     return sorted(names, key=lambda name: (-SequenceMatcher(None, wanted, name).ratio(), name))
+
+
+def _seen_by(options: Mapping[str, str]) -> str:
+    user = options.get("sasl.username")
+    return f" that the user {user} may see" if user else ""

@@ -6,6 +6,7 @@ A broker is its folder::
     server.properties   written at each start from conf/kafka/server.properties
     server.log          Kafka's own log
     console.log         what the JVM itself had to say
+    secure/             of a secure one: certificates and users, see `broker.kafka.secure`
     server.json         process id and port of the running broker
 """
 
@@ -31,6 +32,7 @@ from confluent_kafka.admin import AdminClient
 
 from broker.errors import FatalError, SettingsError, UsageError
 from broker.kafka.host import HOST, command_line, free_port, java_command, port_is_free
+from broker.kafka.secure import ADMIN, Security, write_privately
 from broker.settings import CONF_FOLDER
 
 TEMPLATE = CONF_FOLDER / "kafka" / "server.properties"
@@ -67,6 +69,8 @@ class EmbeddedKafka:
         Kafka's own settings, over those of the template and of the file.
     properties_file
         The same as a file.
+    security
+        Makes it a secure one; a folder is either always used with it, or never.
     """
 
     def __init__(
@@ -75,11 +79,13 @@ class EmbeddedKafka:
         port: int,
         properties: Mapping[str, str] | None = None,
         properties_file: Path | None = None,
+        security: Security | None = None,
     ) -> None:
         self.folder = folder.resolve()
         self.port = port
         self.properties = dict(properties or {})
         self.properties_file = properties_file
+        self.security = security
         self._process: subprocess.Popen[bytes] | None = None
         self._log_start = 0
 
@@ -99,8 +105,9 @@ class EmbeddedKafka:
         return self.folder / "server.properties"
 
     def client_options(self) -> dict[str, str]:
-        """Options that every confluent-kafka client of this broker starts from."""
-        return {"bootstrap.servers": self.servers}
+        """Options that a confluent-kafka client of this broker, who may do all, starts from."""
+        login = self.security.login(ADMIN).client_options() if self.security is not None else {}
+        return {"bootstrap.servers": self.servers} | login
 
     def status(self) -> Status:
         """Look whether this folder's broker runs, at whatever port, and answers."""
@@ -130,10 +137,15 @@ class EmbeddedKafka:
                 self._refuse_other_port(port)
                 return False
             self._refuse_taken_ports()
+            if self.security is not None:
+                self._refuse_topics_without_users(self.security)
+                self.security.prepare(self.servers)
             self._write_properties()
             self._format()
             self._launch()
             self._wait_until_it_answers()
+            if self.security is not None:
+                self.security.grant(self.client_options())
         return True
 
     def stop(self) -> bool:
@@ -261,7 +273,15 @@ class EmbeddedKafka:
             )
 
     def _refuse_taken_ports(self) -> None:
-        for port, purpose in ((self.port, ""), (self.port + 1, " (for Kafka's controller)")):
+        ports = {self.port: "", self.port + 1: " (for Kafka's controller)"}
+        if self.security is not None and self.security.open_port is not None:
+            if self.security.open_port in ports:
+                raise SettingsError(
+                    f"embedded_kafka.open_port = {self.security.open_port} is one of Kafka's own "
+                    f"ports, {self.port} and {self.port + 1}"
+                )
+            ports[self.security.open_port] = " (embedded_kafka.open_port)"
+        for port, purpose in ports.items():
             if not port_is_free(port):
                 raise UsageError(
                     f"port {port}{purpose} is taken by another program; choose another pair with "
@@ -270,6 +290,13 @@ class EmbeddedKafka:
                     "in kafka.servers"
                 )
 
+    def _refuse_topics_without_users(self, security: Security) -> None:
+        if self._is_formatted() and not security.folder.exists():
+            raise UsageError(
+                f"the topics of {self.folder} were made without --secure and have no users; give "
+                "the secure Kafka a folder of its own with --dir"
+            )
+
     def _write_properties(self) -> None:
         lines = {
             "listeners": f"PLAINTEXT://{self.servers},CONTROLLER://{HOST}:{self.port + 1}",
@@ -277,13 +304,15 @@ class EmbeddedKafka:
             "controller.quorum.voters": f"1@{HOST}:{self.port + 1}",
             "log.dirs": str(self.folder / "data"),
         }
+        if self.security is not None:
+            lines |= self.security.properties(self.port)
         parts = [
             TEMPLATE.read_text(),
             _as_properties(lines),
             self._read_properties_file(),
             _as_properties(self.properties),
         ]
-        self.properties_path.write_text("\n".join(parts))
+        write_privately(self.properties_path, "\n".join(parts))  # a secure one's has passwords
 
     def _read_properties_file(self) -> str:
         if self.properties_file is None:
@@ -296,25 +325,35 @@ class EmbeddedKafka:
                 f"({error.strerror}); give the path of a Kafka properties file, or leave it out"
             ) from None
 
+    def _is_formatted(self) -> bool:
+        return (self.folder / "data" / "meta.properties").exists()
+
     def _format(self) -> None:
         """Give a new folder its cluster id; a folder that has one keeps it and its topics."""
-        if (self.folder / "data" / "meta.properties").exists():
+        if self._is_formatted():
             return
         cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        done = subprocess.run(
-            [
-                *java_command("-Xmx128m"),
-                f"-Dlog4j2.configurationFile={LOG_SETTINGS}",
-                f"-Dnightjar.kafka.folder={self.folder}",
-                *("kafka.tools.StorageTool", "format", "--ignore-formatted"),
-                # One word: an id may begin with a dash, which as a word of its own is an option.
-                *(f"--cluster-id={cluster_id}", "-c", str(self.properties_path)),
-            ],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        words = [
+            f"-Dlog4j2.configurationFile={LOG_SETTINGS}",
+            f"-Dnightjar.kafka.folder={self.folder}",
+            *("kafka.tools.StorageTool", "format", "--ignore-formatted"),
+            # One word: an id may begin with a dash, which as a word of its own is an option.
+            *(f"--cluster-id={cluster_id}", "-c", str(self.properties_path)),
+            *(self.security.users() if self.security is not None else ()),
+        ]
+        # Everybody on the machine sees the words of a command, but not what is in a private file.
+        arguments = self.folder / "format.arguments"
+        write_privately(arguments, "\n".join(_as_java_argument(word) for word in words))
+        try:
+            done = subprocess.run(
+                [*java_command("-Xmx128m"), f"@{arguments}"],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        finally:
+            arguments.unlink()
         if done.returncode != 0:
             raise FatalError(
                 f"Kafka cannot use the folder {self.folder / 'data'}:\n{done.stdout}{done.stderr}"
@@ -328,6 +367,11 @@ def _servers(port: int) -> dict[str, str]:
 def _as_properties(lines: Mapping[str, str]) -> str:
     # A backslash escapes in this format.
     return "".join(f"{key}={value}\n".replace("\\", "\\\\") for key, value in lines.items())
+
+
+def _as_java_argument(word: str) -> str:
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def _answers(options: Mapping[str, str]) -> bool:

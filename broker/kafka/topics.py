@@ -37,6 +37,7 @@ class Topics:
         setting: str = "kafka.output_servers",
     ) -> None:
         self._servers = options["bootstrap.servers"]
+        self._is_plain = "security.protocol" not in options
         self._patience_seconds = patience_seconds
         self._setting = setting
         self._trouble = Trouble(self._servers)
@@ -66,6 +67,8 @@ class Topics:
         raise FatalError(
             f"no Kafka answers at {self._servers} within {self._patience_seconds:g} s "
             f"({self._trouble.reason}); is it running, and is {self._setting} right?"
+            # What a server that wants TLS says to one who comes without, is nothing.
+            + (" If it wants TLS: kafka.security_protocol" if self._is_plain else "")
         )
 
     def make(self, name: str, partitions: int, config: Mapping[str, str]) -> None:

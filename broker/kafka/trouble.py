@@ -46,9 +46,9 @@ class Trouble:
         FatalError
             ``error``, or else the last report, is one that only the operator can mend.
         """
-        found = error or self._last
-        if found is not None and found.code() in _HOPELESS:
-            raise FatalError(
-                f"Kafka at {self._servers}: {_HOPELESS[found.code()]} ({found.str()}); "
-                "see section [kafka] of the settings"
-            )
+        for found in (error, self._last):
+            if found is not None and found.code() in _HOPELESS:
+                raise FatalError(
+                    f"Kafka at {self._servers}: {_HOPELESS[found.code()]} ({found.str()}); "
+                    "see section [kafka] of the settings"
+                )

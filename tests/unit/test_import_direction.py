@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
-BASE = {"errors", "settings", "units", "nights", "areas", "storage", "logs"}
+BASE = {
+    *("errors", "settings", "section", "kafka_settings", "login"),
+    *("units", "nights", "areas", "storage", "logs"),
+}
 SURVEYS = BASE | {"spark", "packets", "kafka", "surveys"}
 STAGES = SURVEYS | {"ingest", "science", "filters", "sinks"}
 READERS = {"query", "plots", "client", "simulator"}
