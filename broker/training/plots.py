@@ -9,6 +9,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from sklearn.metrics import roc_curve
 
 from broker.science.features.grid import KNOTS_DAYS, REFERENCE_MAG
@@ -101,10 +102,11 @@ def draw_templates(templates: Templates, survey: str, path: Path) -> None:
                     color=_BAND_COLOURS[band],
                     linewidth=0.5 + 4 * templates.share[k],
                     alpha=0.8,
-                    label=band if k == np.flatnonzero(templates.class_of == c)[0] else None,
                 )
         axes.set(title=classes[c], xlabel="days from maximum", xlim=(-30, 100))
-        axes.legend(frameon=False, loc="lower right")
+    # Lines of all bands are on every panel; their width differs, so the legend has its own.
+    names = [Line2D([], [], color=_BAND_COLOURS[band], label=band) for band in bands]
+    figure.legend(handles=names, frameon=False, loc="outside right center")
     brightest = templates.grid.curves.min() + REFERENCE_MAG
     panels[0].set_ylabel("magnitude of a typical member")
     panels[0].set_ylim(brightest + _SHOWN_MAG, brightest - 0.5)

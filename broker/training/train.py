@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from broker.science.features.templates import Templates
 from broker.science.scoring import MODEL_OF_SURVEY
 from broker.training.card import Card, page, write_card
 from broker.training.cross_validate import OutOfFold, cross_validate, learnt_objects, with_score
@@ -116,4 +117,6 @@ def _write(target: Path, fitted: Fitted, out: OutOfFold, card: Card) -> None:
     draw_roc(out, target / "roc.png")
     draw_learning_curve(card["learning_curve"], target / "learning_curve.png")
     draw_importances(card["importances"], target / "importances.png")
-    draw_templates(fitted.extractor.templates, card["survey"], target / "templates.png")
+    # As the model has them: the file rounds.
+    templates = Templates.load(target / "templates.json")
+    draw_templates(templates, card["survey"], target / "templates.png")
