@@ -185,14 +185,15 @@ class Security:
             Kafka refuses.
         """
         admin = AdminClient({**options, "log_level": 0})
-        answers = admin.create_acls(list(self._rights()), request_timeout=_ANSWER_SECONDS)
+        answers = admin.create_acls(list(self.rights()), request_timeout=_ANSWER_SECONDS)
         try:
             for answer in answers.values():
                 answer.result(_ANSWER_SECONDS)
         except KafkaException as error:
             raise FatalError(f"Kafka does not take the users' rights: {error}") from None
 
-    def _rights(self) -> Iterator[AclBinding]:
+    def rights(self) -> Iterator[AclBinding]:
+        """What each user may do; everything else is refused."""
         topic, group = ResourceType.TOPIC, ResourceType.GROUP
         exact, begins = ResourcePatternType.LITERAL, ResourcePatternType.PREFIXED
         read, write = AclOperation.READ, AclOperation.WRITE
