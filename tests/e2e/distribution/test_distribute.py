@@ -22,6 +22,13 @@ ALL_FAULTS = (
     *("after_stage", "after_seal", "before_commit:2", "after_commit"),
 )
 CLOCK_KILLS = 5
+REFUSED = {
+    "random": "rand() > 0.5",
+    "java": "java_method('java.lang.Math', 'abs', -1) = '1'",
+    "subquery": "alert_id IN (SELECT 1)",
+    "unknown": "no_such_column > 1",
+}
+NO_MATCH = {"zero": "1 / 0 > 0", "zeros": "1 / (alert_id - alert_id) > 0", "cast": "int(band) > 0"}
 
 
 def check_exactly_once(site: DistributeSite) -> None:
@@ -123,20 +130,21 @@ def test_consume_goes_on_where_its_group_stopped_and_begins_again_at_a_time(
     assert len(set(saved["candid"].to_pylist()) & set(ids)) == len(ids) - 2
 
 
-def test_filters_are_taken_in_between_batches_and_a_bad_one_is_left_out(
+def test_no_filter_file_stops_the_others_and_changes_are_taken_in_between_batches(
     own_site: Callable[..., DistributeSite],
 ) -> None:
     site = own_site(filters="none")
     site.write_filter("bright", "mag < 17")
-    site.write_filter("broken", "no_such_column > 1")
+    for name, where in (REFUSED | NO_MATCH).items():
+        site.write_filter(name, where)
     site.fill(100, 1)
     refused = site.distribute_once()
     assert refused.process.returncode == 2
+    assert all(f"{name}.toml" in refused.text for name in REFUSED)
+    assert not any(f"{name}.toml:" in refused.text for name in NO_MATCH)
     assert "no_such_column" in refused.text
-    assert "broken.toml" in refused.text
-    (site.filters / "broken.toml").unlink()
 
-    job = site.distribute("--set", "ingest.trigger_seconds=0.5")
+    job = site.distribute("--skip-bad-filters", "--set", "ingest.trigger_seconds=0.5")
     job.wait_for("distribute abcdef01-000000")
     site.write_filter("faint", "mag > 20")
     site.write_filter("bright", "mag <")
@@ -144,12 +152,18 @@ def test_filters_are_taken_in_between_batches_and_a_bad_one_is_left_out(
     job.wait_for("distribute abcdef01-000001")
     job.process.send_signal(signal.SIGTERM)
     assert job.wait() == 0, job.text
+    assert "bright.toml" in job.text
+    for name in NO_MATCH:
+        assert site.messages(name) == []
+    names = AdminClient(site.kafka.client_options()).list_topics(timeout=10).topics
+    assert not {site.topic_of(name) for name in REFUSED} & set(names)
+    for name in REFUSED | NO_MATCH:
+        (site.filters / f"{name}.toml").unlink()
     site.write_filter("bright", "mag < 17")
     expected = site.expected()
     assert site.published()["bright"] == expected["bright"]
     second_batch = [number for number in expected["faint"] if number in _ids_of(site, 1)]
     assert site.published()["faint"] == second_batch != []
-    assert "bright.toml" in job.text
 
 
 def test_elasticc_gets_an_answer_to_every_alert_under_its_own_key(

@@ -17,7 +17,6 @@ import pytest
 
 from tests.e2e.distribution.distributing import DistributeSite
 
-TEN_LINES = Path(__file__).with_name("ten_lines.txt")
 SERVERS, TOPIC = "localhost:9092", "nightjar_ztf_real_not_solar_system"
 FINK_CLIENT = "fink-client==12.3.0"
 # Written for fink-client's own Python; prints what the test compares.
@@ -41,10 +40,10 @@ def science_by_id(site: DistributeSite) -> dict[int, dict[str, Any]]:
 
 
 def ten_lines(project_root: Path) -> str:
-    """As README.md prints them; until it does, as they lie here."""
+    """As README.md prints them."""
     blocks = re.findall(r"```python\n(.*?)```", (project_root / "README.md").read_text(), re.DOTALL)
-    found = [block for block in blocks if "schemaless_reader" in block]
-    return found[0] if found else TEN_LINES.read_text()
+    (found,) = (block for block in blocks if "schemaless_reader" in block)
+    return found
 
 
 def test_ten_lines_of_python_read_a_topic(killed: DistributeSite, project_root: Path) -> None:
@@ -76,7 +75,8 @@ def fink_python(project_root: Path, pytestconfig: pytest.Config) -> Path:
             pytest.skip("fetches 770 MB once: bin/test --full, or NIGHTJAR_FULL=1")
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
         pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", FINK_CLIENT]
-        subprocess.run(pip, check=True)
+        if subprocess.run(pip, check=False).returncode != 0:
+            pytest.skip(f"{FINK_CLIENT} cannot be installed here")
         done.touch()
     return folder / "bin" / "python"
 
