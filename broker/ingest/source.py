@@ -11,10 +11,15 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
 from broker.errors import UsageError
-from broker.ingest.offsets import Place, Reached
+from broker.ingest.offsets import Place, Reached, Span
 from broker.settings import Kafka
 
 _EARLIEST = -2
+# By default a fetch brings 1 MB, a dozen packets, and a task waits for each.
+_LARGE_MESSAGES = {
+    "kafka.max.partition.fetch.bytes": str(16 * 1024 * 1024),
+    "kafka.receive.buffer.bytes": str(1024 * 1024),
+}
 
 
 def is_pattern(topic: str) -> bool:
@@ -32,7 +37,7 @@ def matching(topic: str, places: set[Place]) -> set[Place]:
 def stream_packets(
     spark: SparkSession, kafka: Kafka, starting: Mapping[str, str], max_offsets: int
 ) -> DataFrame:
-    """Messages as ``value, topic, partition, offset, kafka_timestamp, batch_time``.
+    """Messages as ``value, topic, partition, offset, kafka_timestamp``.
 
     Parameters
     ----------
@@ -51,14 +56,43 @@ def stream_packets(
         # Loss is detected against the ledger: see broker.ingest.offsets.
         .option("failOnDataLoss", "false")
     )
-    # Fixed per batch in Spark's offset log, so a replayed batch has the same time.
-    return reader.load().select(
-        "value",
-        "topic",
-        "partition",
-        "offset",
-        F.col("timestamp").alias("kafka_timestamp"),
-        F.current_timestamp().alias("batch_time"),
+    return _named(reader.load())
+
+
+def read_packets(spark: SparkSession, kafka: Kafka, spans: Mapping[Place, Span]) -> DataFrame:
+    """Messages of some offsets, with the columns of `stream_packets`."""
+    partitions: dict[str, list[int]] = {}
+    starts: dict[str, dict[str, int]] = {}
+    ends: dict[str, dict[str, int]] = {}
+    for (topic, partition), span in spans.items():
+        partitions.setdefault(topic, []).append(partition)
+        starts.setdefault(topic, {})[str(partition)] = span.start
+        ends.setdefault(topic, {})[str(partition)] = span.until
+    reader = (
+        spark.read.format("kafka")
+        .options(**spark_options(kafka))
+        .option("assign", json.dumps(partitions))
+        .option("startingOffsets", json.dumps(starts))
+        .option("endingOffsets", json.dumps(ends))
+        .option("minPartitions", spark.sparkContext.defaultParallelism)
+        .option("failOnDataLoss", "false")
+    )
+    return _named(reader.load())
+
+
+def at_batch_time(packets: DataFrame, at: dt.datetime) -> DataFrame:
+    """Add ``batch_time``, the same for all.
+
+    Spark writes a plain constant into the code that it generates, and a time that is new in each
+    batch would have Java compile everything anew each time; what is in an array stays outside.
+    """
+    first = F.least(F.col("partition"), F.lit(0))  # 0, but Spark must not compute it beforehand
+    return packets.withColumn("batch_time", F.get(F.array(F.lit(at)), first))
+
+
+def _named(messages: DataFrame) -> DataFrame:
+    return messages.select(
+        "value", "topic", "partition", "offset", F.col("timestamp").alias("kafka_timestamp")
     )
 
 
@@ -69,7 +103,7 @@ def _subscription(topic: str) -> tuple[str, str]:
 
 def spark_options(kafka: Kafka) -> dict[str, str]:
     """Options of Spark's Kafka source for the input cluster."""
-    return {"kafka.bootstrap.servers": kafka.servers}
+    return {"kafka.bootstrap.servers": kafka.servers, **_LARGE_MESSAGES}
 
 
 def starting_options(

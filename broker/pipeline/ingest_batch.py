@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import dataclass, replace
 
-from pyspark.sql import DataFrame, Observation, SparkSession
+from pyspark.sql import DataFrame, Observation
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
 from broker.errors import LedgerError
@@ -15,12 +14,9 @@ from broker.ingest.rows import quarantine_rows, raw_rows
 from broker.sinks.ledger import NightCount, ReasonCount
 from broker.sinks.publish import Attempt
 
-PACKETS = (
-    "value binary, topic string, partition int, offset bigint, kafka_timestamp timestamp, "
-    "batch_time timestamp"
-)
 # Each round reads the batch again; a survey's whole history has fewer headers than this many learn.
 _LEARNING_ROUNDS = 8
+_WARM_UPS = 2
 
 
 @dataclass(frozen=True)
@@ -93,16 +89,11 @@ def ingest(
     )
 
 
-def warm_up(spark: SparkSession, decoder: PacketDecoder, messages: list[bytes]) -> None:
-    """Decode a few messages for nothing: what is compiled and started now delays no alert."""
-    if not messages:
-        return
-    now = dt.datetime.now(dt.UTC)
-    rows = [(bytearray(value), "", 0, 0, now, now) for value in messages]
-    # A local relation would be computed by the optimizer, row by row and without generated code.
-    packets = spark.createDataFrame(spark.sparkContext.parallelize(rows, 1), PACKETS)
-    counted, _ = _observed(decoder.decode(packets))
-    raw_rows(counted).write.format("noop").mode("overwrite").save()
+def warm_up(decoder: PacketDecoder, packets: DataFrame, attempt: Attempt) -> None:
+    """Stage packets for nothing: Java compiles now what would make the first batches slow."""
+    for _ in range(_WARM_UPS):
+        _stage_raw(decoder.decode(packets), attempt)
+    attempt.discard()
 
 
 def _stage_sound(decoder: PacketDecoder, packets: DataFrame, attempt: Attempt) -> _Pass:

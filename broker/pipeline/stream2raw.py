@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 import time
 from dataclasses import dataclass, field
@@ -21,7 +22,13 @@ from broker.ingest.offsets import (
     check_nothing_missed,
 )
 from broker.ingest.sample import sample_messages
-from broker.ingest.source import matching, starting_options, stream_packets
+from broker.ingest.source import (
+    at_batch_time,
+    matching,
+    read_packets,
+    starting_options,
+    stream_packets,
+)
 from broker.pipeline.ingest_batch import Ingested, ingest, warm_up
 from broker.pipeline.runner import Stream
 from broker.settings import Settings
@@ -37,6 +44,8 @@ CHECKPOINT = "checkpoints/stream2raw"
 # Until packets have been seen, they are taken to be as large as ZTF's.
 _PACKET_BYTES = 75_000
 _SAMPLE = 100
+# A backlog of so many packets is worth a rehearsal with so few.
+_BACKLOG, _WARM_UP = 4000, 1500
 
 
 @dataclass
@@ -90,9 +99,12 @@ class Stream2Raw:
         starting = starting_options(
             self.start or "ledger", kafka.input_topic, self._reached, places
         )
-        sample = self._sample(matching(kafka.input_topic, places))
+        waiting = self._waiting(matching(kafka.input_topic, places))
+        sample = sample_messages(
+            kafka.client_options(), {place: span.start for place, span in waiting.items()}, _SAMPLE
+        )
         self._decoder.learn_from(sample)
-        warm_up(self.spark, self._decoder, sample)
+        self._warm_up(waiting)
         return Stream(
             name=STAGE,
             frame=stream_packets(self.spark, kafka, starting, self._max_offsets(sample)),
@@ -109,13 +121,14 @@ class Stream2Raw:
             log.info("batch %s is committed already", key)
             return
         attempt = self._publisher.attempt(key)
-        done = ingest(self._decoder, packets, attempt)
+        at = batch_time(self._storage, CHECKPOINT, batch_id)
+        done = ingest(self._decoder, at_batch_time(packets, at), attempt)
         offsets = self._proven(batch_id, done)
         row = LedgerRow(
             survey=self.settings.survey,
             stage=STAGE,
             key=key,
-            batch_time=batch_time(self._storage, CHECKPOINT, batch_id),
+            batch_time=at,
             seconds=time.monotonic() - began,
             read=done.read,
             written=done.written,
@@ -146,16 +159,28 @@ class Stream2Raw:
             if span.until > span.start
         )
 
-    def _sample(self, places: set[Place]) -> list[bytes]:
-        """Messages from about where the stream goes on."""
-        kept = self._broker.watermarks(places)
-        starts = {}
-        for place, marks in kept.items():
+    def _waiting(self, places: set[Place]) -> dict[Place, Span]:
+        """Messages of each partition from about where the stream goes on."""
+        waiting = {}
+        for place, kept in self._broker.watermarks(places).items():
             reached = self._reached.get(place)
-            start = max(reached.until, marks.low) if reached else marks.low
-            if start < marks.high:
-                starts[place] = start
-        return sample_messages(self.settings.kafka.client_options(), starts, _SAMPLE)
+            start = max(reached.until, kept.low) if reached else kept.low
+            if start < kept.high:
+                waiting[place] = Span(start, kept.high)
+        return waiting
+
+    def _warm_up(self, waiting: dict[Place, Span]) -> None:
+        """Before a long backlog: it is done sooner by a program that is compiled."""
+        if sum(span.until - span.start for span in waiting.values()) < _BACKLOG:
+            return
+        few = _WARM_UP // len(waiting)
+        spans = {
+            place: Span(span.start, min(span.until, span.start + few))
+            for place, span in waiting.items()
+        }
+        packets = read_packets(self.spark, self.settings.kafka, spans)
+        now = dt.datetime.now(dt.UTC)
+        warm_up(self._decoder, at_batch_time(packets, now), self._publisher.attempt("warm-up"))
 
     def _max_offsets(self, sample: list[bytes]) -> int:
         """Records that make a batch of the size that the settings aim at."""

@@ -19,7 +19,6 @@ import io
 import json
 import os
 import platform
-import resource
 import shutil
 import statistics
 import subprocess
@@ -40,6 +39,7 @@ from broker.kafka.server import EmbeddedKafka
 from broker.settings import PROJECT_ROOT, Settings, load_settings
 from broker.simulator.generated import GeneratedNight
 from broker.simulator.play import Plan, play_night
+from tests.bench.processes import cpu_seconds, peak_mb
 
 TOPIC = "bench_ingest"
 CONTENDERS = ("stream2raw", "bytes", "loop")
@@ -47,7 +47,9 @@ CONTENDERS = ("stream2raw", "bytes", "loop")
 
 @dataclass(frozen=True)
 class Run:
-    """One drain: alerts, seconds at work, start-up seconds, CPU seconds, peak resident MB."""
+    """One drain: alerts, seconds at work, start-up seconds, and of all its processes, start-up
+    included, CPU seconds and peak resident MB.
+    """
 
     alerts: int
     seconds: float
@@ -99,10 +101,9 @@ def settings_for(servers: str, folder: str) -> Settings:
 
 
 def run_apart(name: str, servers: str, folder: str, options: argparse.Namespace) -> Run:
-    """Run a contender in a process of its own; its children's CPU counts too."""
+    """Run a contender in a process of its own."""
     work = Path(folder) / "work"
     shutil.rmtree(work, ignore_errors=True)
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
         [
             sys.executable,
@@ -122,10 +123,7 @@ def run_apart(name: str, servers: str, folder: str, options: argparse.Namespace)
         text=True,
         cwd=PROJECT_ROOT,
     )
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    run = Run(**json.loads(done.stdout.splitlines()[-1]))
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Run(run.alerts, run.seconds, run.startup, cpu, after.ru_maxrss / 1024)
+    return Run(**json.loads(done.stdout.splitlines()[-1]))
 
 
 def contend(options: argparse.Namespace) -> Run:
@@ -136,7 +134,7 @@ def contend(options: argparse.Namespace) -> Run:
     }
     settings = settings_for(options.servers, options.folder)
     alerts, seconds, startup = contenders[options.contender](settings, options.alerts)
-    return Run(alerts, seconds, startup, 0.0, 0.0)
+    return Run(alerts, seconds, startup, cpu_seconds(), peak_mb())
 
 
 def drain_stream2raw(settings: Settings, _: int) -> tuple[int, float, float]:

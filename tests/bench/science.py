@@ -24,6 +24,7 @@ from broker.science.apply import ModuleCount, apply_modules, by_module
 from broker.settings import PROJECT_ROOT, Science, load_settings
 from broker.spark.session import build_session
 from broker.surveys import get_survey
+from tests.bench.processes import cpu_seconds
 from tests.recorded_packets import raw_table, ztf_packets
 
 SURVEY = "ztf"
@@ -98,26 +99,6 @@ def timed(frame: DataFrame) -> tuple[float, float]:
     wall, cpu = time.perf_counter(), cpu_seconds()
     frame.write.format("noop").mode("overwrite").save()
     return time.perf_counter() - wall, cpu_seconds() - cpu
-
-
-def cpu_seconds() -> float:
-    """CPU time so far of this process and all its descendants, JVM and workers included."""
-    ticks: dict[int, int] = {}
-    children: dict[int, list[int]] = {}
-    for entry in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            words = entry.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue  # ended in the meantime
-        pid = int(entry.parent.name)
-        children.setdefault(int(words[1]), []).append(pid)
-        ticks[pid] = sum(int(word) for word in words[11:15])
-    total, waiting = 0, [os.getpid()]
-    while waiting:
-        pid = waiting.pop()
-        total += ticks.get(pid, 0)
-        waiting += children.get(pid, [])
-    return total / os.sysconf("SC_CLK_TCK")
 
 
 def report(n_alerts: int, core: int, scans: list[Run], runs: list[Run]) -> None:
