@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator
 
 from broker.errors import SettingsError
-from broker.kafka_settings import Kafka as Kafka  # noqa: PLC0414 - others import it from here
+from broker.kafka_settings import Kafka
 from broker.section import ENV_PREFIX, Section
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]

@@ -12,7 +12,7 @@ from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
 from broker.errors import UsageError
 from broker.ingest.offsets import Place, Reached, Span
-from broker.settings import Kafka
+from broker.kafka_settings import Kafka
 
 _EARLIEST = -2
 # By default a fetch brings 1 MB, a dozen packets, and a task waits for each.
@@ -103,7 +103,7 @@ def _subscription(topic: str) -> tuple[str, str]:
 
 def spark_options(kafka: Kafka) -> dict[str, str]:
     """Options of Spark's Kafka source for the input cluster."""
-    return {"kafka.bootstrap.servers": kafka.servers, **_LARGE_MESSAGES}
+    return {**kafka.spark_options(), **_LARGE_MESSAGES}
 
 
 def starting_options(
