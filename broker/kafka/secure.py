@@ -107,30 +107,27 @@ class Security:
         ca, server = self.folder / "ca.p12", self.folder / "server.p12"
         for path in (ca, server, self.ca_file):
             path.unlink(missing_ok=True)  # of a start that was broken off
-        key = ("-genkeypair", "-keyalg", "EC", "-groupname", "secp256r1", "-storetype", "PKCS12")
+        key = ("-genkeypair", "-keyalg", "EC", "-groupname", "secp256r1", *self._store("", ca))
         rights = ("-ext", "bc:c", "-ext", "ku:c=keyCertSign,cRLSign", "-validity", "3650")
-        names = ("-ext", f"san=dns:localhost,ip:{HOST}", "-ext", "eku=serverAuth")
-        self._keytool(ca, *key, *rights, "-alias", "ca", "-dname", "CN=Nightjar trial CA")
-        self._keytool(ca, *key, *names, "-alias", "server", "-signer", "ca", "-dname", f"CN={HOST}")
-        self._keytool(ca, "-exportcert", "-alias", "ca", "-rfc", "-file", str(self.ca_file))
-        password = ("-srcstorepass:file", str(self.password_file("keystore")))
-        self._keytool(
-            server, "-importkeystore", "-srckeystore", str(ca), *password, "-srcalias", "server"
+        names = (
+            "-ext",
+            f"san=dns:localhost,ip:{HOST}",
+            "-ext",
+            "eku=serverAuth",
+            "-validity",
+            "3650",
         )
+        _keytool(*key, *rights, "-alias", "ca", "-dname", "CN=Nightjar trial CA")
+        _keytool(*key, *names, "-alias", "server", "-signer", "ca", "-dname", f"CN={HOST}")
+        _keytool("-exportcert", "-alias", "ca", "-rfc", "-file", self.ca_file, *self._store("", ca))
+        stores = (*self._store("src", ca), *self._store("dest", server))
+        _keytool("-importkeystore", "-srcalias", "server", *stores)
 
-    def _keytool(self, keystore: Path, *words: str) -> None:
-        kind = "-deststore" if "-importkeystore" in words else "-store"
-        flag = "-destkeystore" if "-importkeystore" in words else "-keystore"
-        password = (f"{kind}pass:file", str(self.password_file("keystore")))
-        done = subprocess.run(
-            [java_program("keytool"), *words, flag, str(keystore), *password],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode != 0:
-            raise FatalError(f"keytool makes no certificate: {(done.stdout + done.stderr).strip()}")
+    def _store(self, which: str, path: Path) -> tuple[str | Path, ...]:
+        """Words that name a key store to keytool, which takes its password from a file."""
+        password = self.password_file("keystore")
+        kind = (f"-{which}storetype", "PKCS12")
+        return (f"-{which}keystore", path, f"-{which}storepass:file", password, *kind)
 
     # --- what Kafka is started with ------------------------------------------------------------
 
@@ -235,6 +232,18 @@ def _right(
     user: str, kind: ResourceType, name: str, pattern: ResourcePatternType, operation: AclOperation
 ) -> AclBinding:
     return AclBinding(kind, name, pattern, f"User:{user}", "*", operation, AclPermissionType.ALLOW)
+
+
+def _keytool(*words: str | Path) -> None:
+    done = subprocess.run(
+        [java_program("keytool"), *words],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise FatalError(f"keytool makes no certificate: {(done.stdout + done.stderr).strip()}")
 
 
 def write_privately(path: Path, text: str) -> None:
