@@ -47,7 +47,7 @@ def header_or_reason(value: bytes) -> Header | str:
         return error.reason
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.integers(0, HEADER_BYTES - 1), st.integers(1, 255))
 def test_a_damaged_header_is_another_one_or_has_a_reason(at: int, change: int) -> None:
     spoilt = bytearray(PACKET)
@@ -58,13 +58,12 @@ def test_a_damaged_header_is_another_one_or_has_a_reason(at: int, change: int) -
     assert isinstance(found, Header) or found in REASONS
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.integers(0, HEADER_BYTES - 1))
 def test_a_cut_header_has_a_reason(length: int) -> None:
     assert header_or_reason(PACKET[:length]) in {"truncated", "header_unreadable"}
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_noise_has_a_reason(noise: bytes) -> None:
     assert header_or_reason(b"Obj\x01" + noise) in REASONS

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from broker.errors import LedgerError
@@ -62,7 +62,6 @@ ROWS = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(ROWS)
 def test_a_row_comes_back_as_it_was_written(one: LedgerRow) -> None:
     assert from_table(to_table(one)) == [one]
