@@ -13,6 +13,7 @@ from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 from broker.errors import UsageError
 from broker.ingest.offsets import Place, Reached, Span
 from broker.kafka_settings import Kafka
+from broker.spark.constants import time_of_batch
 
 _EARLIEST = -2
 # By default a fetch brings 1 MB, a dozen packets, and a task waits for each.
@@ -81,13 +82,8 @@ def read_packets(spark: SparkSession, kafka: Kafka, spans: Mapping[Place, Span])
 
 
 def at_batch_time(packets: DataFrame, at: dt.datetime) -> DataFrame:
-    """Add ``batch_time``, the same for all.
-
-    Spark writes a plain constant into the code that it generates, and a time that is new in each
-    batch would have Java compile everything anew each time; what is in an array stays outside.
-    """
-    first = F.least(F.col("partition"), F.lit(0))  # 0, but Spark must not compute it beforehand
-    return packets.withColumn("batch_time", F.get(F.array(F.lit(at)), first))
+    """Add ``batch_time``, the same for all."""
+    return packets.withColumn("batch_time", time_of_batch(at, "partition"))
 
 
 def _named(messages: DataFrame) -> DataFrame:

@@ -24,6 +24,7 @@ from broker.science.registry import OFF
 from broker.science.spark_types import to_arrow_schema, to_spark_schema
 from broker.science.table import check_schema, science_schema
 from broker.settings import Science
+from broker.spark.constants import time_of_batch
 from broker.surveys import Survey
 
 _PASS = "_pass"
@@ -156,7 +157,7 @@ def _columns_outside(
         "provenance": _provenance(science),
         "ingest": F.struct(*(F.col(f"ingest.{name}") for name in ingest)),
         "raw_at": F.col("ingest.batch_time"),
-        "science_at": F.lit(science_at),
+        "science_at": time_of_batch(science_at, "night"),
     }
 
 

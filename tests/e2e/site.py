@@ -31,8 +31,10 @@ ROOT = Path(__file__).resolve().parents[2]
 LAUNCHERS = ("python", "spark-submit")
 Launcher = Literal["python", "spark-submit"]
 Victim = Literal["python", "jvm", "both"]
+JobName = Literal["stream2raw", "raw2science"]
+STAGES: dict[JobName, str] = {"stream2raw": "raw", "raw2science": "science"}
 Position = tuple[str, int, int]
-_PATIENCE_SECONDS = 150.0
+_PATIENCE_SECONDS = 400.0
 
 
 def wait_until(holds: Callable[[], bool], what: str) -> None:
@@ -125,26 +127,27 @@ class Site:
     def start(
         self,
         *options: str,
+        name: JobName = "stream2raw",
         launcher: Launcher = "python",
         fault: str | None = None,
         whom: str | None = None,
         **popen: Any,
     ) -> Job:
-        """Start stream2raw; a fault point may kill it, or whom the test says."""
+        """Start a job; a fault point may kill it, or whom the test says."""
         environ = {**os.environ, **QUICK_JAVA, "SPARK_CONF_DIR": str(ROOT / "conf")}
         if fault:
-            environ["NIGHTJAR_FAULT"] = f"raw:{fault}"
+            environ["NIGHTJAR_FAULT"] = f"{STAGES[name]}:{fault}"
         if whom:
             environ["KILL_WHOM"] = whom
             environ["KILL_MARK"] = str(self.mark)
             path = [str(ROOT / "tests/e2e/killing"), os.environ.get("PYTHONPATH", "")]
             environ["PYTHONPATH"] = os.pathsep.join(filter(None, path))
         programs = {"python": sys.executable, "spark-submit": _beside_python("spark-submit")}
-        job = ["jobs/stream2raw.py", "--survey", self.survey, *options, *self.settings()]
+        job = [f"jobs/{name}.py", "--survey", self.survey, *options, *self.settings()]
         return self._run([programs[launcher], *job], environ, **popen)
 
     def run(self, *options: str, **how: Any) -> Job:
-        """Run stream2raw with what is there, to its end."""
+        """Run a job with what is there, to its end."""
         job = self.start("--once", *options, **how)
         job.wait()
         return job
@@ -203,17 +206,17 @@ class Site:
         wait_until(lambda: self.mark.exists() or job.process.poll() is not None, "it waits")
         assert self.mark.exists(), job.text
 
-    def committed(self) -> list[LedgerRow]:
-        """Ledger rows of stream2raw."""
-        return Ledger(self.storage).rows("raw")
+    def committed(self, name: JobName = "stream2raw") -> list[LedgerRow]:
+        """Ledger rows of a job."""
+        return Ledger(self.storage).rows(STAGES[name])
 
-    def staged(self) -> list[str]:
-        """What lies in staging."""
-        return self.storage.names("staging/raw")
+    def staged(self, name: JobName = "stream2raw") -> list[str]:
+        """What a job has in staging."""
+        return self.storage.names(f"staging/{STAGES[name]}")
 
-    def offsets(self, folder: str) -> list[int]:
+    def offsets(self, folder: str, name: JobName = "stream2raw") -> list[int]:
         """Batch numbers in Spark's ``offsets`` or ``commits``."""
-        names = self.storage.names(f"checkpoints/stream2raw/{folder}")
+        names = self.storage.names(f"checkpoints/{name}/{folder}")
         return sorted(int(name) for name in names if name.isdigit())
 
     def raw_by_pyarrow(self) -> list[Position]:

@@ -142,6 +142,22 @@ def test_one_arrow_pass_reads_only_what_it_needs(raw: DataFrame) -> None:
     assert "chipsf" not in history
 
 
+def test_every_batch_runs_the_code_that_was_compiled_for_the_first(raw: DataFrame) -> None:
+    def run(hour: int) -> int:
+        at = SCIENCE_AT + dt.timedelta(hours=hour)
+        rows = apply_modules(raw, get_survey("ztf"), SETTINGS, at, Observation())
+        rows.write.format("noop").mode("overwrite").save()
+        return compilations(raw.sparkSession)
+
+    assert run(1) == run(2)
+
+
+def compilations(spark: SparkSession) -> int:
+    """How often Spark has compiled generated code."""
+    metrics = spark._jvm.org.apache.spark.metrics.source.CodegenMetrics
+    return int(metrics.METRIC_COMPILATION_TIME().getCount())
+
+
 def test_units_are_written_with_the_rows(raw: DataFrame, tmp_path: Path) -> None:
     frame = apply_modules(raw, get_survey("ztf"), SETTINGS, SCIENCE_AT)
     frame.limit(3).write.parquet(str(tmp_path / "science"))
