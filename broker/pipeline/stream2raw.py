@@ -178,7 +178,8 @@ class Stream2Raw:
             place: Span(span.start, min(span.until, span.start + few))
             for place, span in waiting.items()
         }
-        packets = read_packets(self.spark, self.settings.kafka, spans)
+        # Detached from its source, as a stream's batches are: else other code would be generated.
+        packets = read_packets(self.spark, self.settings.kafka, spans).localCheckpoint(eager=False)
         now = dt.datetime.now(dt.UTC)
         warm_up(self._decoder, at_batch_time(packets, now), self._publisher.attempt("warm-up"))
 

@@ -93,7 +93,7 @@ def test_without_a_broker_it_names_the_address_before_spark_starts(
     job = site(nightly, kafka__servers=servers).run()
     assert job.process.returncode == 3
     assert job.reason.startswith(f"nightjar: no Kafka answers at {servers} within 10 s")
-    assert job.reason.endswith("is kafka.servers right?")
+    assert "is kafka.servers right?" in job.reason
     assert SPARK_HAS_STARTED not in job.text
 
 
