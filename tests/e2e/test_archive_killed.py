@@ -1,4 +1,4 @@
-"""Kill -9 of archive_night: after the next run the night is whole and nothing is left over."""
+"""Kill -9 of archive_night and reprocess: the next run makes the night whole, with nothing left."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -35,11 +36,19 @@ class ArchiveSite(Site):
 
     def archive(self, fault: str | None = None) -> Job:
         """Start archive_night; a fault point may kill it."""
+        return self._job(["jobs/archive_night.py", "--night", str(NIGHT)], fault)
+
+    def reprocess(self, fault: str | None = None) -> Job:
+        """Start reprocess, from science rows alone; a fault point may kill it."""
+        words = ["--nights", str(NIGHT), "--modules", "real_bogus"]
+        return self._job(["jobs/reprocess.py", *words], fault)
+
+    def _job(self, words: list[str], fault: str | None) -> Job:
         environ = {**os.environ, **QUICK_JAVA, "SPARK_CONF_DIR": str(ROOT / "conf")}
         if fault:
             environ["NIGHTJAR_FAULT"] = f"archive:{fault}"
-        words = ["jobs/archive_night.py", "--survey", "ztf", "--night", str(NIGHT)]
-        return self._run([sys.executable, *words, *self.settings()], environ)
+        command = [sys.executable, *words, "--survey", "ztf", *self.settings()]
+        return self._run(command, environ)
 
 
 @pytest.fixture
@@ -60,8 +69,8 @@ def assert_the_night_is_whole(site: ArchiveSite, ids: set[int]) -> None:
     assert [text for finding in findings for text in finding.differences] == []
 
 
-def run_to_the_end(site: ArchiveSite) -> Job:
-    job = site.archive()
+def run_to_the_end(start: Callable[[], Job]) -> Job:
+    job = start()
     assert job.wait() == 0, job.text
     return job
 
@@ -70,41 +79,49 @@ def test_killed_in_the_middle_the_next_run_closes_the_night(site: ArchiveSite) -
     fill(site.root, range(60), 3)
     ids = {row[0] for row in online_rows(site.root)}
     assert site.archive("mid_publish").wait() == -signal.SIGKILL
-    job = run_to_the_end(site)
+    job = run_to_the_end(site.archive)
     assert_the_night_is_whole(site, ids)
     assert ClosedNights(site.storage).keys(NIGHT) == ["000001"]
     assert "no finished batch that the archive lacks" in job.text
 
 
-def test_no_death_at_any_point_or_of_five_moments_loses_or_doubles_a_row(
+def test_no_death_of_archive_night_loses_or_doubles_a_row(
     full_sweep: None, site: ArchiveSite
 ) -> None:
-    moments = random.Random(1)
-    number, ids = 0, set()
-
-    def late(n_alerts: int) -> None:
-        nonlocal number
-        numbers = range(1000 * number, 1000 * number + n_alerts)
-        fill(site.root, numbers, 1, first=number)
+    ids: set[int] = set()
+    for number, death in enumerate(deaths(site.archive, POINTS)):
+        # By turns sorted in, and as a file of their own.
+        n_alerts = 4 if number % 2 else 200
+        fill(site.root, range(1000 * number, 1000 * number + n_alerts), 1, first=number)
         ids.update(row[0] for row in online_rows(site.root))
-        number += 1
-
-    deaths: list[Callable[[], None]] = [lambda p=p: die_at(site, p) for p in POINTS]  # type: ignore[misc]
-    deaths += [lambda: die_by_clock(site, moments.uniform(4, 12))] * 5
-    for death in deaths:
-        for n_alerts in (200, 4):  # sorted in, and as a file
-            late(n_alerts)
-            death()
-        run_to_the_end(site)
+        death()
+        run_to_the_end(site.archive)
         assert_the_night_is_whole(site, ids)
 
 
-def die_at(site: ArchiveSite, point: str) -> None:
-    assert site.archive(point).wait() in (-signal.SIGKILL, 0)
+def test_no_death_of_reprocess_loses_or_doubles_a_row(full_sweep: None, site: ArchiveSite) -> None:
+    fill(site.root, range(60), 1)
+    ids = {row[0] for row in online_rows(site.root)}
+    run_to_the_end(site.archive)
+    for death in deaths(site.reprocess, POINTS[:-1]):
+        death()
+        run_to_the_end(site.reprocess)
+        assert_the_night_is_whole(site, ids)
 
 
-def die_by_clock(site: ArchiveSite, seconds: float) -> None:
-    job = site.archive()
-    time.sleep(seconds)
-    job.kill("both")
-    job.wait()
+def deaths(start: Callable[..., Job], points: Sequence[str]) -> Iterator[Callable[[], None]]:
+    """Death at every point, then at five moments by the clock."""
+
+    def at(point: str) -> None:
+        # A point that this run does not pass lets it come to its end.
+        assert start(point).wait() in (-signal.SIGKILL, 0)
+
+    def after(seconds: float) -> None:
+        job = start()
+        time.sleep(seconds)
+        job.kill("both")
+        job.wait()
+
+    moments = random.Random(1)
+    yield from (partial(at, point) for point in points)
+    yield from (partial(after, moments.uniform(4, 12)) for _ in range(5))

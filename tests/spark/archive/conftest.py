@@ -21,6 +21,7 @@ from broker.ingest.decoder import PacketDecoder
 from broker.pipeline.ingest_batch import ingest
 from broker.pipeline.raw2science import Raw2Science
 from broker.settings import Settings, load_settings
+from broker.simulator.synthetic import generate
 from broker.sinks.closed import ClosedNight
 from broker.sinks.ledger import Ledger, LedgerRow, OffsetRange
 from broker.sinks.publish import Publisher
@@ -29,6 +30,9 @@ from broker.surveys import get_survey
 from tests.closing import fill
 from tests.science_rows import NIGHTS
 
+SYNTHETIC_NIGHTS = (20240910, 20240911)
+ALERTS = 120
+"""Alerts of each of them."""
 ARRIVAL = dt.datetime(2024, 9, 11, tzinfo=dt.UTC)
 NOW = dt.datetime(2024, 9, 12, tzinfo=dt.UTC)
 LATER = dt.datetime(2024, 9, 13, tzinfo=dt.UTC)
@@ -116,3 +120,19 @@ def site(spark: SparkSession, tmp_path: Path) -> Site:
 @pytest.fixture(scope="session")
 def make_site(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Site]:
     return lambda: Site(spark, tmp_path_factory.mktemp("site"))
+
+
+@pytest.fixture(scope="session")
+def streamed(make_site: Callable[[], Site]) -> Site:
+    """Two nights of synthetic packets in three batches, some sent twice, closed; to be copied."""
+    site = make_site()
+    first, second = (
+        [packet.value for packet in generate(ALERTS, seed=night, night=night)]
+        for night in SYNTHETIC_NIGHTS
+    )
+    site.stream(first[:70], "aaaaaaaa-000000")
+    site.stream(first[60:] + second[:20], "aaaaaaaa-000001", 70)
+    site.stream(second[10:] + second[-3:], "aaaaaaaa-000002", 150)
+    for night in SYNTHETIC_NIGHTS:
+        site.close(night=night)
+    return site

@@ -6,7 +6,6 @@ import datetime as dt
 import json
 import shutil
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,28 +18,10 @@ from broker.archive.tidy import remove_old_versions
 from broker.commands.app import main
 from broker.errors import SettingsError, UsageError
 from broker.science.slope import Slope
-from broker.simulator.synthetic import generate
 from broker.sinks.closed import ClosedNights
 from tests.closing import archived_rows
-from tests.spark.archive.conftest import LATER, Site
+from tests.spark.archive.conftest import ALERTS, LATER, SYNTHETIC_NIGHTS, Site
 from tests.unit.sinks.mortal import Killed
-
-NIGHTS = (20240910, 20240911)
-
-
-@pytest.fixture(scope="module")
-def streamed(make_site: Callable[[], Site]) -> Site:
-    """Two nights of synthetic packets in three batches, some sent twice, closed."""
-    site = make_site()
-    first, second = (
-        [packet.value for packet in generate(60, seed=night, night=night)] for night in NIGHTS
-    )
-    site.stream(first[:40], "aaaaaaaa-000000")
-    site.stream(first[30:] + second[:20], "aaaaaaaa-000001", 40)
-    site.stream(second[10:] + second[-3:], "aaaaaaaa-000002", 90)
-    for night in NIGHTS:
-        site.close(night=night)
-    return site
 
 
 @pytest.fixture
@@ -50,26 +31,26 @@ def site(streamed: Site, tmp_path: Path) -> Site:
     return Site(streamed.spark, tmp_path)
 
 
-def science(site: Site, night: int = NIGHTS[0]) -> list[dict[str, Any]]:
+def science(site: Site, night: int = SYNTHETIC_NIGHTS[0]) -> list[dict[str, Any]]:
     """Science rows of a night by alert."""
     folder = site.root / f"ztf/archive/science/night={night}"
     return pq.read_table(folder, partitioning=None).sort_by("alert_id").to_pylist()
 
 
-def diff(site: Site, night: int = NIGHTS[0]) -> NightDiff:
+def diff(site: Site, night: int = SYNTHETIC_NIGHTS[0]) -> NightDiff:
     return diff_with_last_version(site.storage, night)
 
 
 def test_unchanged_modules_give_an_empty_diff(site: Site) -> None:
-    before = {night: archived_rows(site.root, night=night) for night in NIGHTS}
+    before = {night: archived_rows(site.root, night=night) for night in SYNTHETIC_NIGHTS}
     done = site.reprocess()
     assert [(row.night, row.kind, row.key) for row in done] == [
-        (night, "reprocessed", "000002") for night in NIGHTS
+        (night, "reprocessed", "000002") for night in SYNTHETIC_NIGHTS
     ]
-    for night in NIGHTS:
+    for night in SYNTHETIC_NIGHTS:
         found = diff(site, night)
         assert found.is_empty, found
-        assert found.rows_old == found.rows_new == len(before[night]) == 60
+        assert found.rows_old == found.rows_new == len(before[night]) == ALERTS
         assert archived_rows(site.root, night=night) == before[night]
     assert site.differences() == []
     assert (
@@ -79,7 +60,7 @@ def test_unchanged_modules_give_an_empty_diff(site: Site) -> None:
 
 def test_a_changed_number_changes_its_column_and_no_other(site: Site) -> None:
     old = {row["alert_id"]: row["real_bogus"] for row in science(site)}
-    site.reprocess(NightRange(NIGHTS[0], NIGHTS[0]), drb_threshold=0.9)
+    site.reprocess(NightRange(SYNTHETIC_NIGHTS[0], SYNTHETIC_NIGHTS[0]), drb_threshold=0.9)
     new = {row["alert_id"]: row["real_bogus"] for row in science(site)}
     found = {column.column: column for column in diff(site).columns}
     assert {"real_bogus.threshold", "real_bogus.is_real"} <= set(found)
@@ -95,7 +76,7 @@ def test_a_changed_number_changes_its_column_and_no_other(site: Site) -> None:
 
 def test_a_trial_run_tells_the_same_and_changes_nothing(site: Site) -> None:
     before = science(site)
-    span = NightRange(NIGHTS[0], NIGHTS[0])
+    span = NightRange(SYNTHETIC_NIGHTS[0], SYNTHETIC_NIGHTS[0])
     (tried,) = site.reprocessor(drb_threshold=0.9).try_out(span, LATER)
     assert science(site) == before
     assert site.storage.names("staging/archive") == []
@@ -106,11 +87,11 @@ def test_a_trial_run_tells_the_same_and_changes_nothing(site: Site) -> None:
 def test_one_module_again_from_science_rows_alone(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    full = site.reprocessor().try_out(NightRange(NIGHTS[0], NIGHTS[0]), LATER)
+    full = site.reprocessor().try_out(NightRange(SYNTHETIC_NIGHTS[0], SYNTHETIC_NIGHTS[0]), LATER)
     assert next(full).is_empty
     shutil.rmtree(site.root / "ztf/archive/raw")  # which proves that nobody reads it
     site.reprocess(modules=["slope"])
-    assert all(diff(site, night).is_empty for night in NIGHTS)
+    assert all(diff(site, night).is_empty for night in SYNTHETIC_NIGHTS)
     monkeypatch.setattr(Slope, "version", "99.0")
     site.reprocess(modules=["slope"])
     assert [column.column for column in diff(site).columns] == ["provenance.modules"]
@@ -121,7 +102,7 @@ def test_one_module_again_from_science_rows_alone(
 
 def test_modules_that_read_another_follow_it(site: Site) -> None:
     known = {row["alert_id"]: row["classifier"]["reason"] for row in science(site)}
-    span = NightRange(NIGHTS[0], NIGHTS[0])
+    span = NightRange(SYNTHETIC_NIGHTS[0], SYNTHETIC_NIGHTS[0])
     site.reprocess(span, ["real_bogus"], drb_threshold=0.99, rb_threshold=0.99)
     names = {column.column.split(".")[0] for column in diff(site).columns}
     assert names <= {"real_bogus", "classifier"}
@@ -159,8 +140,8 @@ def test_a_killed_run_goes_on_where_it_stopped(site: Site, monkeypatch: pytest.M
     again = one_by_one.run(NightRange(), LATER + dt.timedelta(hours=1))
     assert again == []  # one night was done, the other sealed
     closed = ClosedNights(site.storage)
-    assert [closed.keys(night) for night in NIGHTS] == [["000001", "000002"]] * 2
-    assert all(diff(site, night).is_empty for night in NIGHTS)
+    assert [closed.keys(night) for night in SYNTHETIC_NIGHTS] == [["000001", "000002"]] * 2
+    assert all(diff(site, night).is_empty for night in SYNTHETIC_NIGHTS)
     assert site.differences() == []
     assert site.storage.names("staging/archive") == []
 
@@ -168,18 +149,18 @@ def test_a_killed_run_goes_on_where_it_stopped(site: Site, monkeypatch: pytest.M
 def test_old_versions_stay_until_they_are_removed(site: Site) -> None:
     site.reprocess()
     later = LATER + dt.timedelta(hours=2)
-    only = NightRange(NIGHTS[0], NIGHTS[0])
+    only = NightRange(SYNTHETIC_NIGHTS[0], SYNTHETIC_NIGHTS[0])
     assert remove_old_versions(site.storage, ["science"], LATER, only) == 0
     assert remove_old_versions(site.storage, ["science"], later, only) == 1
     with pytest.raises(UsageError, match="no earlier version"):
         diff(site)
-    assert diff(site, NIGHTS[1]).is_empty
+    assert diff(site, SYNTHETIC_NIGHTS[1]).is_empty
 
 
 def test_the_command_tells_differences_and_exits_1(
     site: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["--night", str(NIGHTS[0]), "--set", f"storage.root={site.root}"]
+    words = ["--night", str(SYNTHETIC_NIGHTS[0]), "--set", f"storage.root={site.root}"]
     assert main(["diff", *words]) == 2
     site.reprocess()
     capsys.readouterr()
