@@ -30,6 +30,7 @@ COMMANDS: dict[str, Entry] = {
     "kafka": Entry(
         "broker.commands.kafka:app", "Start, stop or look at the embedded single-node Kafka."
     ),
+    "run": Entry("broker.commands.run:main", "Run every stage in one Spark application."),
     "simulate": Entry(
         "broker.commands.simulate:main", "Play a recorded or synthetic night into Kafka."
     ),

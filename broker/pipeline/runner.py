@@ -132,6 +132,9 @@ class Runner:
         return as_fatal(f"query {name} died", error)
 
     def _start(self, stream: Stream) -> StreamingQuery:
+        # A pool for each query, where the scheduler is fair: a long batch of one leaves the others
+        # their share of the cores.
+        self.spark.sparkContext.setLocalProperty("spark.scheduler.pool", stream.name)
         writer = (
             stream.frame.writeStream.queryName(stream.name)
             .option("checkpointLocation", stream.checkpoint)

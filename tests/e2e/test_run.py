@@ -1,0 +1,161 @@
+"""All stages in one application: stopped in mid-batch, one of them dying, and run to the end."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from broker.kafka.server import EmbeddedKafka
+from tests.crafted import NIGHT, ztf_packets
+from tests.e2e.distribution.distributing import DistributeSite
+from tests.e2e.site import QUICK_JAVA, ROOT, Job, make_topic, produce, wait_until
+
+ALERTS, BATCH = 160, 40
+FILTERS = {"all": ("alert_id >= 0", "lite"), "odd": ("alert_id % 2 = 1", "cutouts")}
+STAGES = ("raw", "science", "distribute")
+STOPPED = "stopped on request; the next start continues here"
+
+
+class RunSite(DistributeSite):
+    """A site that runs all stages in one process."""
+
+    def run_all(self, *options: str, pause: str = "", by_java: bool = False) -> Job:
+        """Start the command, or its job by spark-submit; it may wait at a stage's fault point."""
+        environ = {**os.environ, **QUICK_JAVA, "SPARK_CONF_DIR": str(ROOT / "conf")}
+        if pause:
+            path = [str(ROOT / "tests/e2e/killing"), os.environ.get("PYTHONPATH", "")]
+            environ["PYTHONPATH"] = os.pathsep.join(filter(None, path))
+            environ |= {"NIGHTJAR_FAULT": pause, "KILL_WHOM": "pause", "KILL_MARK": str(self.mark)}
+        program = [str(ROOT / "bin/nightjar"), "run"]
+        if by_java:
+            program = [str(Path(sys.executable).parent / "spark-submit"), "jobs/run.py"]
+        return self._run([*program, "--survey", self.survey, *options, *self.settings()], environ)
+
+    def batches(self, stage: str) -> set[str]:
+        """Keys of the committed batches of a stage."""
+        names = self.storage.names(f"ledger/stage={stage}")
+        return {name.removesuffix(".parquet") for name in names}
+
+
+@dataclass
+class Story:
+    """What each start of one site came to.
+
+    Parameters
+    ----------
+    stopped, dead, last
+        Told to stop while raw and science waited; killed by its own science; run to the end.
+    overlap
+        Stages with a finished batch while raw was in the middle of its second.
+    stuck
+        The batch that science could not publish.
+    before, after
+        Batches of each stage when it was told to stop, and when it had.
+    """
+
+    site: RunSite
+    stopped: Job
+    overlap: set[str]
+    before: dict[str, set[str]]
+    after: dict[str, set[str]]
+    dead: Job
+    stuck: str
+    last: Job
+
+
+@pytest.fixture(scope="module")
+def story(kafka: EmbeddedKafka, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    topic = "e2e_run"
+    make_topic(kafka, topic, 2)
+    produce(kafka, topic, ztf_packets(range(ALERTS)))
+    root = tmp_path_factory.mktemp("run")
+    words = {
+        "kafka.output_prefix": "e2erun",
+        "filters.folder": str(root / "filters"),
+        "ingest.max_offsets_per_batch": str(BATCH),
+    }
+    site = RunSite(root, kafka, topic, "ztf", words)
+    for name, (where, payload) in FILTERS.items():
+        site.filters.mkdir(exist_ok=True)
+        site.write_filter(name, where, payload)
+    yield live(site)
+    site.stop_all()
+
+
+def live(site: RunSite) -> Story:
+    """Three starts: one stopped, one that dies, one to the end."""
+    stopped = site.run_all(pause="raw:after_stage:2")
+    site.wait_for_mark(stopped)
+    wait_until(lambda: bool(site.batches("distribute")), "the first alerts are out")
+    before = {stage: site.batches(stage) for stage in STAGES}
+    stopped.process.send_signal(signal.SIGTERM)
+    site.mark.unlink()
+    stopped.wait()
+    after = {stage: site.batches(stage) for stage in STAGES}
+    # Science finds the place of its next batch taken.
+    (stuck,) = after["raw"] - after["science"]
+    taken = site.root / f"ztf/online/science/night={NIGHT}/batch={stuck}"
+    taken.mkdir()
+    dead = site.run_all(by_java=True)
+    dead.wait()
+    shutil.rmtree(taken)
+    last = site.run_all("--once")
+    last.wait()
+    overlap = {stage for stage, keys in before.items() if keys}
+    return Story(site, stopped, overlap, before, after, dead, stuck, last)
+
+
+def test_alerts_go_out_while_raw_is_in_the_middle_of_its_next_batch(story: Story) -> None:
+    assert story.overlap == set(STAGES)
+    assert len(story.before["raw"]) == 1
+
+
+def test_told_to_stop_in_mid_batch_it_finishes_the_batch_and_exits_0(story: Story) -> None:
+    assert story.stopped.process.returncode == 0, story.stopped.text
+    assert story.stopped.reason.endswith(STOPPED)
+    assert "Traceback" not in story.stopped.text
+    assert {stage: len(keys) for stage, keys in story.after.items()} == {
+        "raw": 2,
+        "science": 1,
+        "distribute": 1,
+    }
+
+
+def test_when_a_query_dies_it_ends_with_the_reason_and_exit_code_3(story: Story) -> None:
+    assert story.dead.process.returncode == 3, story.dead.text
+    assert story.dead.reason.startswith("nightjar: ")
+    assert story.stuck in story.dead.reason
+    assert "Traceback" not in story.dead.text
+    story.dead.wait_until_all_are_gone()
+
+
+def test_run_to_the_end_everything_is_out_exactly_once(story: Story) -> None:
+    assert story.last.process.returncode == 0, story.last.text
+    site = story.site
+    assert site.expected() == {"all": list(range(ALERTS)), "odd": list(range(1, ALERTS, 2))}
+    assert site.published() == site.expected()
+    assert len(site.batches("raw")) == ALERTS // BATCH
+    for stage in STAGES:
+        assert site.storage.names(f"staging/{stage}") == []
+    code, findings = site.audit("--deep")
+    assert code == 0, findings
+
+
+def test_a_stage_that_another_process_runs_is_not_run_twice(story: Story) -> None:
+    site = story.site
+    job = site.start(fault="before_stage", whom="pause")
+    wait_until(lambda: "incubator" in job.text or job.process.poll() is not None, "it has the lock")
+    second = site.run_all()
+    assert second.wait() == 3
+    assert second.reason.startswith(
+        f"nightjar: stage raw is being written by process {job.process.pid} "
+    )
+    assert "incubator" not in second.text
+    job.process.kill()
