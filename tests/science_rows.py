@@ -132,12 +132,13 @@ def write_batches(
     keys = [f"abcdef01-{first + k:06d}" for k in range(len(batches))]
     for key, table in zip(keys, batches, strict=True):
         if raw:
-            _write(storage, "raw", key, raw_rows(survey, table))
-        _write(storage, "science", key, table)
+            write_batch(storage, "raw", key, raw_rows(survey, table))
+        write_batch(storage, "science", key, table)
     return keys
 
 
-def _write(storage: Storage, stage: str, key: str, table: pa.Table) -> None:
+def write_batch(storage: Storage, stage: str, key: str, table: pa.Table) -> None:
+    """Commit one batch of a table by night, in two files a night."""
     publisher = Publisher(storage, stage)
     attempt = publisher.attempt(key)
     counts = []

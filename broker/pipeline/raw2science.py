@@ -110,7 +110,7 @@ class Raw2Science:
         )
         self._publisher.finish(attempt, row)
         for night in found:
-            self._ids.add(night.night, night.ids)
+            self._ids.add(night.night, night.ids, upstream.key)
         log_science(row)
 
     def _raw_rows(self, nights: list[int], key: str) -> DataFrame:

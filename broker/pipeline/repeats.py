@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,7 +28,8 @@ class NightRepeats:
     ids
         Ids that are new to science, each once.
     repeats
-        Rows to leave out: ``alert_id, topic, partition, offset``.
+        Rows to leave out: ``alert_id, topic, partition, offset``, and ``kept_in``, the batch of
+        the row that science keeps.
     """
 
     night: int
@@ -53,7 +54,10 @@ def find_repeats(storage: Storage, known: ScienceIds, night: int, key: str) -> N
     first = np.zeros(ids.size, dtype=bool)
     first[np.unique(ids, return_index=True)[1]] = True
     fresh = first & ~known.contains(night, ids)
-    return NightRepeats(night, rows.num_rows, ids[fresh], rows.filter(pa.array(~fresh)))
+    repeats = rows.filter(pa.array(~fresh))
+    kept_in = [batch or key for batch in known.batches_of(night, ids[~fresh])]
+    repeats = repeats.append_column("kept_in", pa.array(kept_in, pa.string()))
+    return NightRepeats(night, rows.num_rows, ids[fresh], repeats)
 
 
 def without_repeats(alerts: DataFrame, found: Sequence[NightRepeats]) -> DataFrame:
@@ -70,36 +74,49 @@ def without_repeats(alerts: DataFrame, found: Sequence[NightRepeats]) -> DataFra
 def repeats_that_differ(
     spark: SparkSession, storage: Storage, found: NightRepeats, key: str
 ) -> int:
-    """How many repeats are not, field by field and byte by byte, the row that science kept."""
+    """How many repeats are not, field by field and byte by byte, the row that science kept.
+
+    Only this batch and those that hold kept rows are read: a night of raw is far too much.
+    """
     if not found.repeats.num_rows:
         return 0
-    repeated = spark.createDataFrame(found.repeats)
-    ids = repeated.select("alert_id").distinct()
-    rows = _raw_rows(spark, storage, found.night).join(F.broadcast(ids), "alert_id")
+    repeated = F.broadcast(spark.createDataFrame(found.repeats))
+    kept_in = F.broadcast(spark.createDataFrame(found.repeats.select(["alert_id", "kept_in"])))
+    batches = {key, *found.repeats["kept_in"].to_pylist()}
+    rows = _raw_rows(spark, storage, found.night, batches)
     record = [name for name in rows.columns if name not in ("ingest", "night", "batch")]
-    hashed = rows.select(
+    hashed = rows.join(kept_in.distinct(), "alert_id").select(
         "alert_id",
         *(F.col(f"ingest.{name}").alias(name) for name in _POSITION),
-        F.col("batch"),
+        "batch",
+        "kept_in",
         F.xxhash64(*record).alias("content"),
     )
-    # Committed batches come first, then this one; each by its place in Kafka.
-    order = F.struct((F.col("batch") == key).alias("here"), "batch", *_POSITION)
-    kept = hashed.groupBy("alert_id").agg(F.min_by("content", order).alias("kept"))
+    kept = (
+        hashed.where(F.col("batch") == F.col("kept_in"))
+        .groupBy("alert_id")
+        .agg(F.min_by("content", F.struct(*_POSITION)).alias("kept"))
+    )
     again = hashed.where(F.col("batch") == key).join(
-        F.broadcast(repeated), ["alert_id", *_POSITION], "left_semi"
+        repeated.drop("kept_in"), ["alert_id", *_POSITION], "left_semi"
     )
     differ = again.join(kept, "alert_id").where(F.col("content") != F.col("kept"))
     return differ.count()
 
 
-def _raw_rows(spark: SparkSession, storage: Storage, night: int) -> DataFrame:
+def _raw_rows(
+    spark: SparkSession, storage: Storage, night: int, batches: Iterable[str]
+) -> DataFrame:
+    """Raw rows of some batches of a night, online or in the archive."""
     area = AREAS["raw"]
+    folders = {batch: f"{area}/night={night}/batch={batch}" for batch in batches}
+    online = {batch: folder for batch, folder in folders.items() if storage.exists(folder)}
     rows = spark.read.option("basePath", storage.uri(area)).parquet(
-        storage.uri(f"{area}/night={night}")
+        *map(storage.uri, online.values())
     )
-    archived = f"archive/raw/night={night}"
-    if not storage.exists(archived):
+    elsewhere = folders.keys() - online.keys()
+    if not elsewhere:
         return rows
+    archived = f"archive/raw/night={night}"
     old = spark.read.option("basePath", storage.uri("archive/raw")).parquet(storage.uri(archived))
-    return rows.unionByName(old, allowMissingColumns=True)
+    return rows.unionByName(old.where(F.col("batch").isin(elsewhere)), allowMissingColumns=True)
