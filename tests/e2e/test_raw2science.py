@@ -27,15 +27,17 @@ from tests.e2e.conftest import PARTITIONS
 from tests.e2e.site import Job, Launcher, Site, Victim, make_topic, produce
 
 ALERTS, BATCH = 200, 20
+POINTS = (
+    *("before_stage", "after_stage", "after_seal"),
+    *("mid_publish", "before_commit", "after_commit"),
+)
 # Where in the write (some after a batch or two), who dies, and who started it. In the middle of
-# publishing one of a batch's two nights is visible, the other is not.
+# publishing one of a batch's two nights is visible, the other is not. The write is stream2raw's,
+# whose test passes every point.
 DEATHS: list[tuple[str, Victim, Launcher]] = [
-    ("before_stage", "python", "python"),
     ("after_stage:2", "jvm", "python"),
-    ("after_seal", "both", "python"),
     ("mid_publish", "python", "spark-submit"),
-    ("before_commit:2", "python", "python"),
-    ("after_commit", "both", "python"),
+    ("before_commit:2", "both", "python"),
 ]
 AT = dt.datetime(2026, 11, 2, tzinfo=dt.UTC)
 # The first row of each alert by batch, topic, partition and offset, and how the others differ
@@ -94,13 +96,11 @@ def site_with_raw(site: Callable[..., Site], kafka: EmbeddedKafka, alerts: int, 
 
 @pytest.fixture(scope="module")
 def story(site: Callable[..., Site], kafka: EmbeddedKafka) -> Story:
-    """A death at each fault point, one by the clock, the checkpoint lost, then the rest live."""
+    """Three deaths, the checkpoint lost, then the rest live."""
     story = Story(site_with_raw(site, kafka, ALERTS, BATCH))
     for point, victim, launcher in DEATHS:
         die_at(story.site, point, victim, launcher)
         story.note()
-    die_by_clock(story.site, "python", seconds=0.3)
-    story.note()
     shutil.rmtree(story.site.root / "ztf/checkpoints/raw2science")
     story.last = live_until_done(story.site)
     return story
@@ -254,8 +254,8 @@ def test_no_death_at_any_point_or_of_five_moments_loses_or_doubles_an_alert(
     one = site_with_raw(site, kafka, alerts=5_000, batch=125)
     moments = random.Random(1)
     for victim in get_args(Victim):
-        for point, _, _ in DEATHS:
-            die_at(one, point.partition(":")[0], victim)
+        for point in POINTS:
+            die_at(one, point, victim)
         for _ in range(5):
             die_by_clock(one, victim, moments.uniform(0, 2))
     job = one.run(name="raw2science")
