@@ -68,6 +68,7 @@ COMMANDS: dict[str, Entry] = {
     "quarantine": Entry(
         "broker.commands.quarantine:app", "List, show and replay packets that could not be used."
     ),
+    "pack": Entry("broker.commands.pack:main", "Pack environment and project for a cluster."),
 }
 
 
