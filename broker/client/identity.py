@@ -13,6 +13,7 @@ _SCIENCE = PacketPaths(
     time="mjd",
     alert_id="alert_id",
     object_id=("object_id",),
+    position=("ra_deg", "dec_deg"),
     ids=("alert_id", "object_id"),
     brief=(
         *("mjd", "band", "mag", "mag_err", "is_positive", "ra_deg", "dec_deg"),

@@ -59,6 +59,9 @@ COMMANDS: dict[str, Entry] = {
     "night": Entry(
         "broker.commands.query:night", "Count a night's alerts by class, filter and verdict."
     ),
+    "export": Entry(
+        "broker.commands.export:app", "Write nights as a catalogue for other tools (HATS)."
+    ),
     "describe": Entry(
         "broker.commands.describe:main", "List a table's columns: type, unit, meaning."
     ),

@@ -47,6 +47,26 @@ def main(
         typer.echo("  ".join([*cells, line[3]]).rstrip())
 
 
+def described_columns(settings: Settings) -> dict[str, tuple[str, str]]:
+    """Path of each column of the science table → its unit and meaning."""
+    lines = _lines([*_science(settings), *_counts()], "")
+    return {name: (unit, meaning) for name, _, unit, meaning in lines}
+
+
+def _counts() -> list[pa.Field]:
+    """What ``objects`` and cones have besides."""
+    import pyarrow as pa
+
+    from broker.science.arrow import column
+
+    return [
+        column("n_alerts", pa.int64(), "", "alerts of this object in these nights"),
+        column("first_night", pa.int32(), "YYYYMMDD", "night of its first alert"),
+        column("last_night", pa.int32(), "YYYYMMDD", "night of its latest alert"),
+        column("separation_arcsec", pa.float64(), "arcsec", "distance from the given place"),
+    ]
+
+
 def _science(settings: Settings) -> list[pa.Field]:
     import pyarrow as pa
 

@@ -66,37 +66,52 @@ def save_figure(figure: Figure, path: Path) -> None:
 
 
 def record_page(record: Mapping[str, Any], settings: Settings) -> Figure:
-    """Page of one packet: what the science modules make of it, and its images.
+    """Page of one packet: the survey's, with what the science modules make of it, or one of ours.
 
     Raises
     ------
     InputError
         The record is none of this survey.
     """
+    from broker.client.identity import paths_of
     from broker.packets.fields import value_at
     from broker.plots import object_page
     from broker.query.images import decode_cutout
-    from broker.science.batch import SciencePass
     from broker.surveys import get_survey
 
     survey = get_survey(settings.survey)
-    alert_id = value_at(record, survey.packet.alert_id)
-    if alert_id is None:
+    is_ours = record.get("alert_id") is not None
+    paths = paths_of(record) if is_ours else survey.packet
+    if paths is None or value_at(record, paths.alert_id) is None:
         raise InputError(
             f"the packet has no {survey.packet.alert_id}, so it is none of {survey.name}; "
             "give --survey"
         )
-    science = SciencePass(survey.name, settings.science)
-    science.load()
-    computed = science.compute(_arrays(record, science.paths, survey), 1)
-    row = {name: values[0].as_py() for name, values in computed.columns.items()}
-    names = (value_at(record, path) for path in survey.packet.object_id)
+    row = record if is_ours else _computed(record, settings, survey)
+    names = (value_at(record, path) for path in paths.object_id)
     object_id = next((str(name) for name in names if name is not None), "")
     images = {
         name.removeprefix("cutout"): decode_cutout(record.get(name)) for name in survey.cutouts
     }
-    facts = [f"alert {alert_id}", *_scores(row), *_link(survey, object_id)]
-    return object_page(object_id, _curve(row["lightcurve"]), images, facts, **_axes(survey))
+    facts = [
+        f"alert {value_at(record, paths.alert_id)}",
+        _place(*(value_at(record, path) for path in paths.position)),
+        *_scores(row),
+        *_link(survey, object_id),
+    ]
+    # Light packets come without their light curve.
+    points = row.get("lightcurve") or [{**row, "kind": "detection", "mag_limit": None}]
+    return object_page(object_id, _curve(points), images, facts, **_axes(survey))
+
+
+def _computed(record: Mapping[str, Any], settings: Settings, survey: Survey) -> dict[str, Any]:
+    """Science columns of a survey's packet."""
+    from broker.science.batch import SciencePass
+
+    science = SciencePass(survey.name, settings.science)
+    science.load()
+    computed = science.compute(_arrays(record, science.paths, survey), 1)
+    return {name: values[0].as_py() for name, values in computed.columns.items()}
 
 
 def _object(settings: Settings, object_id: str) -> Figure:
@@ -112,10 +127,9 @@ def _object(settings: Settings, object_id: str) -> Figure:
         )
     latest = found.slice(found.num_rows - 1).to_pylist()[0]
     points: Any = archive.light_curve(object_id)
-    nights = sorted(set(found["night"].to_pylist()))
     facts = [
-        f"RA {latest['ra_deg']:.6f}°, Dec {latest['dec_deg']:+.6f}° (ICRS)",
-        f"{found.num_rows} alerts, nights {nights[0]} to {nights[-1]}",
+        _place(latest["ra_deg"], latest["dec_deg"]),
+        _count(found.num_rows, sorted(set(found["night"].to_pylist()))),
         *_scores(latest),
         *_link(survey, object_id),
     ]
@@ -179,6 +193,17 @@ def _curve(points: Sequence[Mapping[str, Any]]) -> Any:
 
 def _axes(survey: Survey) -> dict[str, Any]:
     return {"quantity": survey.light_curve_in, "time_label": survey.time_axis}
+
+
+def _place(ra_deg: float, dec_deg: float) -> str:
+    return f"RA {ra_deg:.6f}°, Dec {dec_deg:+.6f}° (ICRS)"
+
+
+def _count(n_alerts: int, nights: Sequence[int]) -> str:
+    alerts = "1 alert" if n_alerts == 1 else f"{n_alerts:,} alerts"
+    if len(nights) == 1:
+        return f"{alerts}, night {nights[0]}"
+    return f"{alerts} in {len(nights)} nights, {nights[0]} to {nights[-1]}"
 
 
 def _scores(row: Mapping[str, Any]) -> list[str]:

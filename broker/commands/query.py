@@ -10,10 +10,11 @@ from rich.columns import Columns
 from rich.console import Console
 from rich.table import Table
 
+from broker.commands.describe import described_columns
 from broker.commands.rows import Format, FormatOption, OutOption, write_rows
 from broker.errors import UsageError
 from broker.nights import parse_nights
-from broker.settings import load_settings
+from broker.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from broker.query import Archive
@@ -41,12 +42,13 @@ def object_(
     conf: ConfOption = None,
     words: SetOption = None,
 ) -> None:
-    """Show all alerts of an object over all nights; CSV, JSON and Parquet have every column."""
-    rows: Any = _archive(survey, conf, words).objects(object_ids)
+    """Show all alerts of an object over all nights; files have every column."""
+    settings = load_settings(survey, conf, words or ())
+    rows: Any = _archive(settings).objects(object_ids)
     if not rows.num_rows:
         raise UsageError(f"no alert of {', '.join(object_ids)} is in the tables of {survey}")
     several = ("object_id",) if len(object_ids) > 1 else ()
-    write_rows(rows, form, out, (*several, *_BRIEF))
+    write_rows(rows, form, out, (*several, *_BRIEF), lambda: described_columns(settings))
 
 
 def objects(
@@ -61,9 +63,10 @@ def objects(
     words: SetOption = None,
 ) -> None:
     """List objects, not alerts: one row each, with its latest state."""
-    rows: Any = _archive(survey, conf, words).latest(night, where)
-    counts = ("n_alerts", "first_night", "last_night")
-    write_rows(rows, form, out, ("object_id", *_PLACE, *counts, *_BRIEF[2:]))
+    settings = load_settings(survey, conf, words or ())
+    rows: Any = _archive(settings).latest(night, where)
+    brief = ("object_id", *_PLACE, "n_alerts", "first_night", "last_night", *_BRIEF[2:])
+    write_rows(rows, form, out, brief, lambda: described_columns(settings))
 
 
 def cone(
@@ -77,8 +80,10 @@ def cone(
     words: SetOption = None,
 ) -> None:
     """Find the alerts within a circle on the sky, the nearest first."""
-    rows: Any = _archive(survey, conf, words).cone(ra_deg, dec_deg, radius_arcsec)
-    write_rows(rows, form, out, ("separation_arcsec", "object_id", *_BRIEF))
+    settings = load_settings(survey, conf, words or ())
+    rows: Any = _archive(settings).cone(ra_deg, dec_deg, radius_arcsec)
+    brief = ("separation_arcsec", "object_id", *_BRIEF)
+    write_rows(rows, form, out, brief, lambda: described_columns(settings))
 
 
 def sql(
@@ -91,8 +96,9 @@ def sql(
     words: SetOption = None,
 ) -> None:
     """Run an SQL query over the tables, archive and online as one."""
-    rows: Any = _archive(survey, conf, words).sql(query, night)
-    write_rows(rows, form, out)
+    settings = load_settings(survey, conf, words or ())
+    rows: Any = _archive(settings).sql(query, night)
+    write_rows(rows, form, out, describe=lambda: described_columns(settings))
 
 
 def night(
@@ -131,6 +137,8 @@ def night(
 def _show_counts(counts: dict[str, list[tuple[str, int]]]) -> None:
     tables = []
     for what, some in counts.items():
+        if not some:  # no filter has run
+            continue
         table = Table(what, "")
         for name, n in some:
             table.add_row(name, str(n) if n >= 0 else "not evaluated by DuckDB")
@@ -138,7 +146,7 @@ def _show_counts(counts: dict[str, list[tuple[str, int]]]) -> None:
     Console(highlight=False).print(Columns(tables))
 
 
-def _archive(survey: str, conf: Path | None, words: list[str] | None) -> Archive:
+def _archive(settings: Settings) -> Archive:
     from broker.query import Archive
 
-    return Archive(load_settings(survey, conf, words or ()).survey_root, "arrow")
+    return Archive(settings.survey_root, "arrow")

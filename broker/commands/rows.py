@@ -1,4 +1,4 @@
-"""Rows as a table on the terminal, CSV, JSON or Parquet, on the screen or in a file."""
+"""Rows as a table on the terminal, CSV, JSON, Parquet or VOTable, on the screen or in a file."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
@@ -28,7 +28,17 @@ class Format(StrEnum):
     CSV = "csv"
     JSON = "json"
     PARQUET = "parquet"
+    VOTABLE = "votable"
 
+
+_ENDINGS = {
+    "csv": Format.CSV,
+    "json": Format.JSON,
+    "parquet": Format.PARQUET,
+    "vot": Format.VOTABLE,
+}
+Described: TypeAlias = "Mapping[str, tuple[str, str]]"
+"""Path of a column → its unit and meaning."""
 
 FormatOption = Annotated[
     Format | None,
@@ -42,6 +52,7 @@ def write_rows(
     form: Format | None,
     out: Path | None,
     brief: Sequence[str] | None = None,
+    describe: Callable[[], Described] = dict,
 ) -> None:
     """Show or save rows.
 
@@ -49,38 +60,57 @@ def write_rows(
     ----------
     brief
         Columns (``struct.field`` too) that the table on the terminal has; none: all.
+    describe
+        Tells units and meanings, for the forms that keep them.
 
     Raises
     ------
     UsageError
-        The file exists, its name says nothing of its form, or Parquet would go to the terminal.
+        The file exists or cannot be written, its name says nothing of its form, or Parquet or a
+        VOTable would go to the terminal.
     """
     chosen = form or _by_name(out)
     if out is not None and out.exists():
         raise UsageError(f"{out} exists; give --out another name")
-    if chosen is Format.PARQUET:
-        if out is None:
-            raise UsageError("Parquet needs a file: give --out FILE.parquet")
+    if out is None:
+        if chosen in (Format.PARQUET, Format.VOTABLE):
+            raise UsageError(f"{chosen.value} needs a file: give --out FILE")
+        sys.stdout.write(_as_text(rows, chosen, brief))
+        return
+    try:
+        _write_file(rows, chosen, out, brief, describe)
+    except OSError as error:
+        raise UsageError(f"cannot write {out}: {error}") from None
+    typer.echo(f"{rows.num_rows} rows written to {out}")
+
+
+def _write_file(
+    rows: pa.Table,
+    form: Format,
+    out: Path,
+    brief: Sequence[str] | None,
+    describe: Callable[[], Described],
+) -> None:
+    if form is Format.PARQUET:
         import pyarrow.parquet as pq
 
         pq.write_table(rows, out, compression="zstd")
+    elif form is Format.VOTABLE:
+        from broker.query.votable import write_votable
+
+        write_votable(rows, out, describe())
     else:
-        text = _as_text(rows, chosen, brief)
-        if out is None:
-            sys.stdout.write(text)
-        else:
-            out.write_text(text, encoding="utf-8")
-    if out is not None:
-        typer.echo(f"{rows.num_rows} rows written to {out}")
+        out.write_text(_as_text(rows, form, brief), encoding="utf-8")
 
 
 def _by_name(out: Path | None) -> Format:
     if out is None:
         return Format.TABLE
     ending = out.suffix.removeprefix(".").lower()
-    if ending not in (Format.CSV, Format.JSON, Format.PARQUET):
-        raise UsageError(f"{out}: give a name that ends in .csv, .json or .parquet, or --format")
-    return Format(ending)
+    if ending not in _ENDINGS:
+        named = ", ".join(f".{name}" for name in _ENDINGS)
+        raise UsageError(f"{out}: give a name that ends in one of {named}, or --format")
+    return _ENDINGS[ending]
 
 
 def _as_text(rows: pa.Table, form: Format, brief: Sequence[str] | None) -> str:
@@ -94,13 +124,13 @@ def _as_text(rows: pa.Table, form: Format, brief: Sequence[str] | None) -> str:
 
 def _as_csv(rows: pa.Table) -> str:
     """Comma-separated values: fields of structs as columns of their own, lists as JSON."""
-    flat = rows
-    while any(str(field.type).startswith("struct") for field in flat.schema):
-        flat = flat.flatten()
+    from broker.query.flat import flat
+
+    plain = flat(rows)
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(flat.column_names)
-    for row in flat.to_pylist():
+    writer.writerow(plain.column_names)
+    for row in plain.to_pylist():
         writer.writerow(
             json.dumps(value, default=str) if isinstance(value, list) else value
             for value in row.values()
@@ -111,6 +141,8 @@ def _as_csv(rows: pa.Table) -> str:
 def _as_table(rows: pa.Table, brief: Sequence[str] | None) -> str:
     """Lines of aligned columns, whole ids included, however wide that is."""
     names = [name for name in brief or rows.column_names if name.split(".")[0] in rows.column_names]
+    if not rows.num_rows:
+        return "no rows\n"
     shown = rows.slice(0, _MOST_ROWS).to_pylist()
     cells = [_titles(names), *([_cell(_follow(row, name)) for name in names] for row in shown)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from broker.plots.bands import BANDS, look_of
 
@@ -45,7 +46,7 @@ class NightArrays:
 def night_page(title: str, night: NightArrays, time_label: str = "MJD") -> Figure:
     """Alerts over time, on the sky, by magnitude, by scores and by filter."""
     figure = Figure(figsize=(12, 7), layout="constrained")
-    figure.suptitle(f"{title}: {len(night.mjd):,} alerts", fontweight="bold")
+    figure.suptitle(f"{title}: {_alerts(len(night.mjd))}", fontweight="bold")
     grid = figure.add_gridspec(2, 3)
     _draw_times(figure.add_subplot(grid[0, 0]), night, time_label)
     _draw_sky(figure.add_subplot(grid[0, 1:], projection="mollweide"), night)
@@ -55,9 +56,14 @@ def night_page(title: str, night: NightArrays, time_label: str = "MJD") -> Figur
     return figure
 
 
+def _alerts(count: int) -> str:
+    return "1 alert" if count == 1 else f"{count:,} alerts"
+
+
 def _draw_times(axes: Axes, night: NightArrays, time_label: str) -> None:
     axes.hist(night.mjd[np.isfinite(night.mjd)], bins=60, color="0.4")
     axes.set(xlabel=time_label, ylabel="alerts")
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.ticklabel_format(axis="x", useOffset=False)
     axes.tick_params(axis="x", labelsize="small", rotation=20)
 
@@ -69,7 +75,8 @@ def _draw_sky(axes: Axes, night: NightArrays) -> None:
     axes.scatter(
         longitude,
         np.radians(night.dec_deg),
-        s=1 if many else 4,
+        # A few alerts are to be seen, and many not to hide each other.
+        s=np.clip(8_000 / max(len(longitude), 1), 1, 30),
         color="#0072B2",
         alpha=0.2 if many else 0.5,
         linewidths=0,
@@ -93,6 +100,7 @@ def _draw_magnitudes(axes: Axes, night: NightArrays) -> None:
             )
         axes.legend(frameon=False, fontsize="small")
     axes.set(xlabel="magnitude of the difference (AB)", ylabel="alerts")
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def _draw_scores(axes: Axes, night: NightArrays) -> None:

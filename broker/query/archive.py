@@ -22,6 +22,8 @@ from broker.storage import Storage
 
 Output = Literal["pandas", "arrow"]
 Rows: TypeAlias = "pd.DataFrame | pa.Table"
+Ask: TypeAlias = "Callable[[str], pa.Table]"
+"""A function that answers a query."""
 T = TypeVar("T")
 # A night is replaced in an instant; whoever was reading it lists the files again.
 _TRIES = 10
@@ -163,6 +165,24 @@ class Archive:
         span = parse_nights(nights) if nights is not None else None
         return self._shaped(self._query(query, nights=span))
 
+    def together(self, use: Callable[[Ask], T], nights: str | None = None) -> T:
+        """Result of a function that asks several queries, all of one state of the tables.
+
+        It is called again, from its start, when a night was replaced meanwhile.
+
+        Parameters
+        ----------
+        nights
+            As for `sql`.
+        """
+        span = parse_nights(nights) if nights is not None else None
+
+        def once() -> T:
+            self._set_views(span)
+            return use(lambda query: self._ask(query, None))
+
+        return self._again(once)
+
     def cutouts(self, alert_id: int) -> dict[str, Image | None]:
         """Images of an alert: name (``Science``, ``Template``, ``Difference``) → image.
 
@@ -208,15 +228,36 @@ class Archive:
         values: dict[str, Any] | None = None,
         nights: tuple[int, int] | None = None,
     ) -> pa.Table:
-        return self._again(lambda: self._run(query, values, nights))
+        def once() -> pa.Table:
+            self._set_views(nights)
+            return self._ask(query, values)
 
-    def _run(
-        self, query: str, values: dict[str, Any] | None, nights: tuple[int, int] | None
-    ) -> pa.Table:
-        set_views(self._connection, {name: self._files(name, nights) for name in ONLINE})
+        return self._again(once)
+
+    def _set_views(self, nights: tuple[int, int] | None) -> None:
+        files = {name: self._files(name, nights) for name in ONLINE}
+        if not files["science"].nights:
+            raise UsageError(self._nothing(nights))
+        set_views(self._connection, files)
+
+    def _nothing(self, nights: tuple[int, int] | None) -> str:
+        """Why there are no rows, and where there are some."""
+        known = self._files("science", None).nights
+        if nights is None or not known:
+            return f"{self._storage.root} has no science rows; is it a survey's folder?"
+        asked = f"{nights[0]}" + (f"..{nights[1]}" if nights[1] != nights[0] else "")
+        nearest = min(known, key=lambda night: abs(night - nights[0]))
+        return (
+            f"there are no science rows of {asked}; there are of {len(known)} nights, {known[0]} "
+            f"to {known[-1]}, the nearest {nearest}"
+        )
+
+    def _ask(self, query: str, values: dict[str, Any] | None) -> pa.Table:
         try:
             return self._connection.sql(query, params=values).to_arrow_table()
-        except (duckdb.BinderException, duckdb.ParserException, duckdb.CatalogException) as error:
+        except duckdb.IOException:
+            raise  # a file is gone: `_again` lists them anew
+        except duckdb.Error as error:
             raise UsageError(f"this query cannot be run: {error}") from None
 
     def _files(self, table: str, nights: tuple[int, int] | None) -> Files:

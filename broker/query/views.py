@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 import duckdb
 
 from broker.areas import Files
-from broker.errors import UsageError
 
 # One row per object: its latest alert, whole, and what all of them tell.
 OBJECTS = """
@@ -34,19 +33,11 @@ def connect() -> duckdb.DuckDBPyConnection:
 
 
 def set_views(connection: duckdb.DuckDBPyConnection, tables: Mapping[str, Files]) -> None:
-    """Make each table a view of its files, and ``objects`` one of ``science``.
-
-    Raises
-    ------
-    UsageError
-        The science table has no rows at all.
-    """
+    """Make each table a view of its files, and ``objects`` one of ``science``, which has files."""
     for name, files in tables.items():
         query = table_query(files)
         if query is not None:
             connection.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {query}")
-        elif name == "science":
-            raise UsageError("there are no science rows here; is this a survey's folder?")
         else:
             connection.execute(f"DROP VIEW IF EXISTS {name}")
     connection.execute(f"CREATE OR REPLACE TEMP VIEW objects AS {OBJECTS}")

@@ -35,7 +35,7 @@ QUANTITIES = {
 
 @dataclass(frozen=True)
 class PacketPaths:
-    """Where a decoded packet holds its time and ids, for code that reads packets without Spark.
+    """Where a decoded packet holds its time, place and ids, for code that reads without Spark.
 
     Parameters
     ----------
@@ -45,6 +45,8 @@ class PacketPaths:
         Dotted path of the id that is unique per alert.
     object_id
         Dotted paths; the first that is there and not null is the object's id.
+    position
+        Dotted paths of right ascension and declination, in degrees.
     ids
         Names of all fields, at any depth, that hold an id of an alert or an object of this survey:
         what has to change together to make the same night a new one.
@@ -55,6 +57,7 @@ class PacketPaths:
     time: str
     alert_id: str
     object_id: tuple[str, ...]
+    position: tuple[str, str]
     ids: tuple[str, ...]
     brief: tuple[str, ...]
 

@@ -35,6 +35,7 @@ ELASTICC = Survey(
         time="diaSource.midPointTai",
         alert_id="diaSource.diaSourceId",
         object_id=("diaSource.diaObjectId", "diaObject.diaObjectId"),
+        position=("diaSource.ra", "diaSource.decl"),
         ids=("alertId", "diaSourceId", "parentDiaSourceId", "diaForcedSourceId", "diaObjectId"),
         brief=(
             *("diaSource.midPointTai", "diaSource.filterName"),

@@ -43,6 +43,7 @@ ZTF = Survey(
         time="candidate.jd",
         alert_id="candid",
         object_id=("objectId",),
+        position=("candidate.ra", "candidate.dec"),
         ids=("candid", "objectId"),
         brief=(
             *("candidate.jd", "candidate.fid", "candidate.magpsf", "candidate.sigmapsf"),

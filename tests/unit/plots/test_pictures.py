@@ -10,10 +10,14 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from broker.commands.app import main
+from broker.commands.plot import record_page
 from broker.plots import LightCurve, NightArrays, draw_light_curve, night_page, object_page
+from broker.settings import load_settings
 from broker.simulator.synthetic import write_night
+from tests.science_rows import science_rows
 
 NAN = float("nan")
 
@@ -127,6 +131,23 @@ def test_a_packets_file_becomes_a_picture(tmp_path: Path, monkeypatch: pytest.Mo
     assert picture[..., :3].std() > 0.05
     assert main(["consume", "--from", str(tmp_path / "night"), "--plot", "pictures"]) == 0
     assert len(list((tmp_path / "pictures").glob("*.png"))) == 2
+
+
+@pytest.mark.parametrize("payload", ["full", "lite"])
+def test_a_packet_of_ours_is_drawn_with_what_it_says(payload: str) -> None:
+    (row,) = science_rows("ztf", [7]).to_pylist()
+    points = [point(60_000.0 + k, "g", "detection", mag=18.0, flux=9.0) for k in range(3)]
+    row |= {"mjd": 60_002.0, "band": "r", "mag": 17.0, "lightcurve": points}
+    row |= {"ra_deg": 12.5, "dec_deg": -3.25}
+    row["classifier"] = {"label": "sn_ia", "score": 0.75, "model": "ztf_1", "n_points": 3}
+    if payload == "lite":
+        del row["lightcurve"]
+    page = record_page(row, load_settings("ztf", environ={}))
+    texts = [text.get_text() for text in page.findobj(Text)]
+    (facts,) = [text for text in texts if "alert " in text]
+    assert f"alert {row['alert_id']}\nRA 12.500000°, Dec -3.250000° (ICRS)\n" in facts
+    assert "classifier: sn_ia, P(SN Ia) = 0.750 (ztf_1, 3 points)" in facts
+    assert labels(page.subfigs[0].axes[0]) == ({"g"} if payload == "full" else {"r"})
 
 
 def test_what_cannot_be_drawn_is_a_usage_error(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The query commands: the same rows as a table, CSV, JSON or Parquet."""
+"""The query commands: the same rows as a table, CSV, JSON, Parquet or VOTable."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import io
 import json
 from pathlib import Path
 
+import astropy.units as u
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from astropy.table import Table
 
 from broker.commands.app import main
 from tests.unit.query.tables import NIGHT, SCORED, put_online, rows
@@ -56,8 +58,8 @@ def test_csv_has_a_column_for_every_field(
     assert main(["sql", "SELECT * FROM science ORDER BY mjd", "--format", "csv", *words]) == 0
     first, second = csv.DictReader(io.StringIO(capsys.readouterr().out))
     assert first["alert_id"] == str(BIG)
-    assert first["classifier.label"] == "sn_ia"
-    assert second["classifier.label"] == ""
+    assert first["classifier_label"] == "sn_ia"
+    assert second["classifier_label"] == ""
     assert json.loads(first["lightcurve"]) == CURVES[0]
 
 
@@ -69,6 +71,25 @@ def test_a_file_gets_the_form_of_its_name(words: list[str], tmp_path: Path) -> N
     assert main(command) == 2  # it exists
     assert main(["object", "ZTF1", "--out", str(tmp_path / "rows.txt"), *words]) == 2
     assert main(["object", "ZTF1", "--format", "parquet", *words]) == 2
+
+
+def test_a_votable_has_units_meanings_whole_ids_and_light_curves(
+    words: list[str], tmp_path: Path
+) -> None:
+    out = tmp_path / "rows.vot"
+    assert main(["cone", "10", "20", "5", "--out", str(out), *words]) == 0
+    table = Table.read(out)
+    assert sorted(table["alert_id"].tolist()) == [BIG, BIG + 1]
+    table.sort("mjd")
+    assert table["n_detections"].tolist() == [None, None]
+    assert (table["ra_deg"].unit, table["separation_arcsec"].unit) == (u.deg, u.arcsec)
+    assert table["ra_deg"].meta["ucd"] == "pos.eq.ra;meta.main"
+    assert "SN Ia" in table["classifier_score"].description
+    assert table["classifier_label"].tolist() == ["sn_ia", ""]
+    assert table["real_bogus_is_real"].tolist() == [True, None]
+    first, second = table["lightcurve_mag"]
+    assert (first.tolist(), second.tolist()) == ([18.0], [])
+    assert json.loads(table["lightcurve_alert_id"][0]) == [BIG]
 
 
 def test_a_night_is_counted_by_class_filter_verdict_and_code(

@@ -1,0 +1,51 @@
+"""``nightjar export``: whole nights for astronomers' tools."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from broker.commands.describe import described_columns
+from broker.settings import load_settings
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def about() -> None:
+    """Write nights as a catalogue for other tools.
+
+    For TOPCAT: objects, object, cone and sql with --out FILE.vot (VOTable) or FILE.csv.
+    """
+
+
+@app.command()
+def hats(
+    folder: Annotated[Path, typer.Argument(help="New folder; its name is the catalogue's.")],
+    objects: Annotated[
+        bool, typer.Option("--objects", help="One row per object, its latest; not one per alert.")
+    ] = False,
+    night: Annotated[
+        str | None, typer.Option("--night", "--nights", help="Only a night, or a range A..B.")
+    ] = None,
+    where: Annotated[
+        str | None, typer.Option(help='SQL over the science columns: "classifier.score > 0.9".')
+    ] = None,
+    survey: Annotated[str, typer.Option(help="Survey: a file conf/<survey>.toml.")] = "ztf",
+    conf: Annotated[Path | None, typer.Option(help="A further TOML file of settings.")] = None,
+    words: Annotated[
+        list[str] | None, typer.Option("--set", help="section.key=value, as often as needed.")
+    ] = None,
+) -> None:
+    """Write a HATS catalogue, which lsdb.open_catalog opens; fields are named classifier_score."""
+    from broker.query import Archive
+    from broker.query.hats import Kind, export_hats
+
+    settings = load_settings(survey, conf, words or ())
+    archive = Archive(settings.survey_root, "arrow")
+    kind: Kind = "object" if objects else "source"
+    parts = export_hats(archive, folder, kind, night, where, described_columns(settings))
+    n_rows = sum(part.n_rows for part in parts)
+    typer.echo(f"{n_rows} rows in {len(parts)} parts of the sky written to {folder}")
