@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from broker.commands.describe import described_columns
-from broker.commands.rows import Format, FormatOption, OutOption, write_rows
+from broker.commands.rows import FormatOption, OutOption, is_table, write_rows
 from broker.errors import UsageError
 from broker.nights import parse_nights
 from broker.settings import Settings, load_settings
@@ -64,8 +64,11 @@ def objects(
 ) -> None:
     """List objects, not alerts: one row each, with its latest state."""
     settings = load_settings(survey, conf, words or ())
-    rows: Any = _archive(settings).latest(night, where)
     brief = ("object_id", *_PLACE, "n_alerts", "first_night", "last_night", *_BRIEF[2:])
+    # A table on the terminal has few columns, and the archive many objects.
+    few = "|".join(dict.fromkeys(name.partition(".")[0] for name in brief))
+    columns = [f"COLUMNS('^({few})$')"] if is_table(form, out) else None
+    rows: Any = _archive(settings).latest(night, columns, where)
     write_rows(rows, form, out, brief, lambda: described_columns(settings))
 
 
@@ -123,7 +126,7 @@ def night(
         "real or bogus": summary.by_reality(),
         "solar-system code": summary.by_solar_system_code(),
     }
-    if form in (None, Format.TABLE) and out is None:
+    if is_table(form, out):
         _show_counts(counts)
         return
     records = [

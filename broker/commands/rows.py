@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
@@ -45,6 +44,11 @@ FormatOption = Annotated[
     typer.Option("--format", help="Default: a table, or what the name of --out ends in."),
 ]
 OutOption = Annotated[Path | None, typer.Option("--out", help="File to write; one that is new.")]
+
+
+def is_table(form: Format | None, out: Path | None) -> bool:
+    """Whether rows go to the terminal as a table."""
+    return out is None and form in (None, Format.TABLE)
 
 
 def write_rows(
@@ -124,17 +128,14 @@ def _as_text(rows: pa.Table, form: Format, brief: Sequence[str] | None) -> str:
 
 def _as_csv(rows: pa.Table) -> str:
     """Comma-separated values: fields of structs as columns of their own, lists as JSON."""
-    from broker.query.flat import flat
+    from broker.query.flat import as_text, flat
 
     plain = flat(rows)
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(plain.column_names)
     for row in plain.to_pylist():
-        writer.writerow(
-            json.dumps(value, default=str) if isinstance(value, list) else value
-            for value in row.values()
-        )
+        writer.writerow(map(as_text, row.values()))
     return stream.getvalue()
 
 
@@ -178,4 +179,6 @@ def _cell(value: Any) -> str:
         return f"{len(value)} values"
     if isinstance(value, bytes):
         return f"{len(value)} bytes"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{name}: {_cell(inner)}" for name, inner in value.items()) + "}"
     return str(value)

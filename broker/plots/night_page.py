@@ -63,7 +63,7 @@ def _alerts(count: int) -> str:
 def _draw_times(axes: Axes, night: NightArrays, time_label: str) -> None:
     axes.hist(night.mjd[np.isfinite(night.mjd)], bins=60, color="0.4")
     axes.set(xlabel=time_label, ylabel="alerts")
-    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     axes.ticklabel_format(axis="x", useOffset=False)
     axes.tick_params(axis="x", labelsize="small", rotation=20)
 
@@ -76,7 +76,7 @@ def _draw_sky(axes: Axes, night: NightArrays) -> None:
         longitude,
         np.radians(night.dec_deg),
         # A few alerts are to be seen, and many not to hide each other.
-        s=np.clip(8_000 / max(len(longitude), 1), 1, 30),
+        s=np.clip(4_000 / max(len(longitude), 1), 1, 30),
         color="#0072B2",
         alpha=0.2 if many else 0.5,
         linewidths=0,
@@ -100,7 +100,7 @@ def _draw_magnitudes(axes: Axes, night: NightArrays) -> None:
             )
         axes.legend(frameon=False, fontsize="small")
     axes.set(xlabel="magnitude of the difference (AB)", ylabel="alerts")
-    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
 
 
 def _draw_scores(axes: Axes, night: NightArrays) -> None:

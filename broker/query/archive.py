@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar
@@ -143,16 +144,27 @@ class Archive:
         query = f"SELECT {selected} FROM science" + (f" WHERE ({where})" if where else "")
         return self.sql(query, nights)
 
-    def latest(self, night: str | int | None = None, where: str | None = None) -> Rows:
-        """One row per object: its latest alert of a night, or of all nights.
+    def latest(
+        self,
+        nights: str | int | None = None,
+        columns: Sequence[str] | None = None,
+        where: str | None = None,
+    ) -> Rows:
+        """One row per object: its latest alert of a night, of ``A..B``, or of all nights.
+
+        Parameters
+        ----------
+        columns, where
+            As for `night`, over what is returned otherwise.
 
         Returns
         -------
         Rows
             The science columns, ``n_alerts``, ``first_night`` and ``last_night``.
         """
-        query = "SELECT * FROM objects" + (f" WHERE ({where})" if where else "")
-        return self.sql(f"{query} ORDER BY object_id", None if night is None else str(night))
+        selected = ", ".join(columns) if columns else "*"
+        query = f"SELECT {selected} FROM objects" + (f" WHERE ({where})" if where else "")
+        return self.sql(f"{query} ORDER BY object_id", None if nights is None else str(nights))
 
     def sql(self, query: str, nights: str | None = None) -> Rows:
         """Rows of a query over the tables ``science``, ``raw`` and ``objects``.
@@ -246,7 +258,8 @@ class Archive:
         if nights is None or not known:
             return f"{self._storage.root} has no science rows; is it a survey's folder?"
         asked = f"{nights[0]}" + (f"..{nights[1]}" if nights[1] != nights[0] else "")
-        nearest = min(known, key=lambda night: abs(night - nights[0]))
+        first = dt.date.fromisoformat(str(nights[0]))
+        nearest = min(known, key=lambda night: abs(dt.date.fromisoformat(str(night)) - first))
         return (
             f"there are no science rows of {asked}; there are of {len(known)} nights, {known[0]} "
             f"to {known[-1]}, the nearest {nearest}"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,6 +23,17 @@ def flat(rows: pa.Table) -> pa.Table:
 def flat_name(path: str) -> str:
     """Flat column's name for a path such as ``classifier.score`` or ``lightcurve[].mag``."""
     return path.replace("[]", "").replace(".", "_")
+
+
+def as_text(value: Any) -> str:
+    """A value in one cell: lists as JSON, images as their size, nothing where there is nothing."""
+    if value is None:
+        return ""
+    if isinstance(value, bytes):
+        return f"<{len(value):,} bytes>"
+    if isinstance(value, list | dict):
+        return json.dumps(value, default=as_text)
+    return str(value)
 
 
 def with_structs_of_lists(rows: pa.Table) -> pa.Table:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from astropy.table import Column, MaskedColumn, Table
 
-from broker.query.flat import flat, flat_name, with_structs_of_lists
+from broker.query.flat import as_text, flat, flat_name, with_structs_of_lists
 
 # What tools look for to know a position, a time and a name without being told (IVOA UCD1+).
 _UCDS = {
@@ -61,6 +60,8 @@ def write_votable(
 
 def _column(values: pa.Array) -> Any:
     kind = values.type
+    if pa.types.is_decimal(kind):  # DuckDB's sums of whole numbers
+        return _column(values.cast(pa.float64()))
     if pa.types.is_floating(kind):
         return Column(values.to_numpy(zero_copy_only=False))
     if pa.types.is_integer(kind) or pa.types.is_boolean(kind):
@@ -68,11 +69,12 @@ def _column(values: pa.Array) -> Any:
         mask = values.is_null().to_numpy(zero_copy_only=False)
         return MaskedColumn(filled.to_numpy(zero_copy_only=False), mask=mask)
     if pa.types.is_list(kind) and pa.types.is_floating(kind.value_type):
-        return Column(_objects([_masked(one or ()) for one in values.to_pylist()]))
+        arrays = [_masked(one or ()) for one in values.to_pylist()]
+        return Column(_objects(arrays) if arrays else np.empty(0))
     if pa.types.is_timestamp(kind):
         text = [one.strftime("%Y-%m-%dT%H:%M:%S.%f") if one else "" for one in values.to_pylist()]
         return Column(np.array(text, dtype=np.str_), meta={"xtype": "timestamp"})
-    return Column(np.array([_text(one) for one in values.to_pylist()], dtype=np.str_))
+    return Column(np.array([as_text(one) for one in values.to_pylist()], dtype=np.str_))
 
 
 def _masked(values: Sequence[float | None]) -> Any:
@@ -85,9 +87,3 @@ def _objects(values: list[Any]) -> Any:
     array = np.empty(len(values), dtype=object)
     array[:] = values
     return array
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else json.dumps(value, default=str)

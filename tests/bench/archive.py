@@ -27,6 +27,7 @@ from astropy.coordinates import Latitude, Longitude
 
 from broker.areas import files_of
 from broker.query import Archive
+from broker.query.cone import cell_ranges
 from broker.sinks.ledger import LedgerRow, NightCount
 from broker.sinks.publish import Publisher
 from broker.storage import Storage
@@ -192,12 +193,18 @@ def measure(storage: Storage, runs: int) -> None:
     scan = "SELECT count(COLUMNS(*)) FROM science"
     whole = show("every value of every row", lambda: archive.sql(scan), 3)
     show("object", lambda: archive.object(name), runs, whole)
-    show_files("  may have it", files, f"parquet_bloom_probe('{{}}', 'object_id', '{name}')")
+    show_groups({file: by_bloom_filter(file, name) for file in files})
     show("cone of 60 arcsec", lambda: archive.cone(ra, dec, 60.0), runs, whole)
-    night = str(found.nights[1])
-    whole = show("every value of a night", lambda: archive.sql(scan, night), 3)
+    ranges = cell_ranges(ra, dec, 60.0)
+    show_groups({file: by_cells(file, ranges) for file in files})
+    night = found.nights[1]
+    whole = show("every value of a night", lambda: archive.sql(scan, str(night)), 3)
     by_class = "SELECT classifier.label, count(*) FROM science GROUP BY ALL"
-    show("its count by class", lambda: archive.sql(by_class, night), runs, whole)
+    show("its count by class", lambda: archive.sql(by_class, str(night)), runs, whole)
+    of_night = found.archived[night]
+    show_groups(
+        {file: [file in of_night] * pq.read_metadata(file).num_row_groups for file in files}
+    )
 
 
 def show(what: str, ask: Callable[[], Any], runs: int, whole: float | None = None) -> float:
@@ -218,15 +225,27 @@ def show(what: str, ask: Callable[[], Any], runs: int, whole: float | None = Non
     return median
 
 
-def show_files(what: str, files: list[str], probe: str) -> None:
-    """How many files, and row groups of them, a look-up opens beyond their footers."""
-    groups = kept = opened = 0
+def show_groups(groups: dict[str, list[bool]]) -> None:
+    """How many files, and row groups of them, a look-up reads beyond their footers."""
+    opened, kept = sum(map(any, groups.values())), sum(map(sum, groups.values()))
+    total = sum(map(len, groups.values()))
+    print(f"{'  reads':26} {opened} of {len(groups)} files, {kept} of {total} row groups")
+
+
+def by_bloom_filter(file: str, object_id: str) -> list[bool]:
+    """Of each row group of a file: whether an object may be in it."""
+    probe = f"parquet_bloom_probe('{file}', 'object_id', '{object_id}')"
     with duckdb.connect() as connection:
-        for file in files:
-            query = f"SELECT NOT bloom_filter_excludes FROM {probe.format(file)}"
-            found = [row[0] for row in connection.sql(query).fetchall()]
-            groups, kept, opened = groups + len(found), kept + sum(found), opened + any(found)
-    print(f"{what:26} {opened} of {len(files)} files, {kept} of {groups} row groups")
+        rows = connection.sql(f"SELECT NOT bloom_filter_excludes FROM {probe}").fetchall()
+    return [bool(row[0]) for row in rows]
+
+
+def by_cells(file: str, ranges: list[tuple[int, int]]) -> list[bool]:
+    """Of each row group of a file: whether its cells reach into these."""
+    footer = pq.read_metadata(file)
+    place = footer.schema.names.index("healpix29")
+    found = [footer.row_group(k).column(place).statistics for k in range(footer.num_row_groups)]
+    return [any(s.min <= last and first <= s.max for first, last in ranges) for s in found]
 
 
 def bytes_read() -> int:

@@ -97,6 +97,8 @@ def test_one_row_per_object_has_its_latest_state(root: Path) -> None:
     ]
     assert archive.latest(NIGHT)[columns].to_numpy().tolist()[0] == ["ZTF1", THREE, 2, NIGHT, NIGHT]
     assert len(archive.latest(where="n_alerts > 1")) == 1
+    few = archive.latest(columns=["object_id", "n_alerts"])
+    assert list(few.columns) == ["object_id", "n_alerts"]
 
 
 def test_a_detection_of_many_alerts_is_in_the_light_curve_once(tmp_path: Path) -> None:
@@ -165,6 +167,10 @@ def test_images_come_from_the_packet_that_the_row_was_made_of(tmp_path: Path) ->
 def test_what_cannot_be_run_is_a_usage_error(root: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="nope"):
         Archive(root).sql("SELECT nope FROM science")
+    with pytest.raises(UsageError, match="Could not convert string"):
+        Archive(root).sql("SELECT object_id::int FROM science")
+    with pytest.raises(UsageError, match=f"of 20240801; .* 2 nights, .* {NIGHT + 1}$"):
+        Archive(root).night(20240801)
     with pytest.raises(UsageError, match="no folder on this machine"):
         Archive(root / "nowhere")
     with pytest.raises(UsageError, match="no folder on this machine"):

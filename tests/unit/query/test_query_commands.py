@@ -92,6 +92,31 @@ def test_a_votable_has_units_meanings_whole_ids_and_light_curves(
     assert json.loads(table["lightcurve_alert_id"][0]) == [BIG]
 
 
+def test_images_in_a_table_are_told_by_their_size(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    pair = "{'a': 1.5::double, 'b': 'xy'::blob} AS pair"
+    query = f"SELECT 'abc'::blob AS image, {pair}, sum(1) AS n FROM science"
+    assert main(["sql", query, *words]) == 0
+    assert capsys.readouterr().out.split("\n")[1].split("  ") == [
+        "3 bytes",
+        "{a: 1.5000, b: 2 bytes}",
+        "2",
+    ]
+    assert main(["sql", query, "--format", "csv", *words]) == 0
+    assert capsys.readouterr().out == "image,pair_a,pair_b,n\n<3 bytes>,1.5,<2 bytes>,2\n"
+
+
+def test_no_rows_are_written_as_no_rows(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = ["objects", "--where", "mjd < 0", *words]
+    assert main(where) == 0
+    assert capsys.readouterr().out == "no rows\n"
+    assert main([*where, "--out", str(tmp_path / "none.vot")]) == 0
+    assert len(Table.read(tmp_path / "none.vot")) == 0
+
+
 def test_a_night_is_counted_by_class_filter_verdict_and_code(
     words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
