@@ -120,6 +120,21 @@ class Archive(Section):
     nights_at_once: int = Field(2, ge=1, description="so many nights are reprocessed side by side")
 
 
+class Metrics(Section):
+    """What Prometheus reads of a running job."""
+
+    port: int = Field(0, ge=0, le=65535, description="0: no metrics")
+    address: str = Field("127.0.0.1", description="where it listens; 0.0.0.0: everywhere")
+
+
+class Logs(Section):
+    """What a job says while it runs."""
+
+    format: Literal["text", "json"] = Field(
+        "text", description="json: one object a line, with survey, query, batch and nights"
+    )
+
+
 class EmbeddedKafka(Section):
     """The single-node Kafka of ``bin/nightjar kafka``."""
 
@@ -168,6 +183,8 @@ class Settings(Section):
     filters: Filters
     distribute: Distribute = Field(default_factory=Distribute)
     archive: Archive = Field(default_factory=Archive)
+    metrics: Metrics = Field(default_factory=Metrics)
+    logs: Logs = Field(default_factory=Logs)
     embedded_kafka: EmbeddedKafka
     simulator: Simulator = Field(default_factory=Simulator)
 

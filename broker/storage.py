@@ -58,6 +58,12 @@ class Storage:
         selector = fs.FileSelector(self.path(folder), allow_not_found=True)
         return sorted(info.base_name for info in self.filesystem.get_file_info(selector))
 
+    def times(self, folder: str) -> dict[str, float]:
+        """When each file directly below ``folder`` was written, by name, as seconds since 1970."""
+        selector = fs.FileSelector(self.path(folder), allow_not_found=True)
+        found = self.filesystem.get_file_info(selector)
+        return {i.base_name: i.mtime.timestamp() for i in found if i.type == fs.FileType.File}
+
     def make_folder(self, path: str) -> None:
         """Create a folder and its parents."""
         self.filesystem.create_dir(self.path(path), recursive=True)

@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 from broker.kafka.preflight import check_output
-from broker.logs import log_to_stderr
+from broker.logs import log_as, log_to_stderr
 from broker.pipeline.distribute import Distribute
 from broker.pipeline.runner import Runner, exit_code
+from broker.pipeline.watch import watched
 from broker.settings import load_settings
 from broker.sinks.locks import StageLock
 from broker.sinks.published import STAGE
@@ -33,13 +34,15 @@ def main(
     log_to_stderr()
     with exit_code():
         settings = load_settings(survey, conf, settings_words or ())
+        log_as(settings.logs.format, survey)
         with StageLock(Storage(settings.survey_root), STAGE):
             patience = settings.distribute.delivery_timeout_seconds
             check_output(settings.kafka.output_options(), patience)
             spark = build_session(f"nightjar {survey} distribute")
             runner = Runner(spark, once)
             stage = Distribute(spark, settings, runner.check_stop, skip_bad_filters)
-            runner.run([stage.stream()])
+            with watched(spark, settings, [STAGE]):
+                runner.run([stage.stream()])
 
 
 if __name__ == "__main__":

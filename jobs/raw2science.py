@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from broker.logs import log_to_stderr
+from broker.logs import log_as, log_to_stderr
 from broker.pipeline.raw2science import STAGE, Raw2Science
 from broker.pipeline.runner import Runner, exit_code
+from broker.pipeline.watch import watched
 from broker.settings import load_settings
 from broker.sinks.locks import StageLock
 from broker.spark.session import build_session
@@ -28,11 +29,13 @@ def main(
     log_to_stderr()
     with exit_code():
         settings = load_settings(survey, conf, settings_words or ())
+        log_as(settings.logs.format, survey)
         with StageLock(Storage(settings.survey_root), STAGE):
             spark = build_session(f"nightjar {survey} raw2science")
             runner = Runner(spark, once)
             stage = Raw2Science(spark, settings, runner.check_stop)
-            runner.run([stage.stream()])
+            with watched(spark, settings, [STAGE]):
+                runner.run([stage.stream()])
 
 
 if __name__ == "__main__":

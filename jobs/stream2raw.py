@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 from broker.kafka.preflight import check_input
-from broker.logs import log_to_stderr
+from broker.logs import log_as, log_to_stderr
 from broker.pipeline.runner import Runner, exit_code
 from broker.pipeline.stream2raw import STAGE, Stream2Raw
+from broker.pipeline.watch import watched
 from broker.settings import load_settings
 from broker.sinks.locks import StageLock
 from broker.spark.session import build_session, check_decoder_can_run
@@ -32,12 +33,14 @@ def main(
     log_to_stderr()
     with exit_code():
         settings = load_settings(survey, conf, settings_words or ())
+        log_as(settings.logs.format, survey)
         with StageLock(Storage(settings.survey_root), STAGE):
             check_input(settings.kafka.client_options(), settings.kafka.input_topic)
             spark = build_session(f"nightjar {survey} stream2raw")
             check_decoder_can_run(spark)
             stage = Stream2Raw(spark, settings, start)
-            Runner(spark, once).run([stage.stream()])
+            with watched(spark, settings, [STAGE]):
+                Runner(spark, once).run([stage.stream()])
 
 
 if __name__ == "__main__":

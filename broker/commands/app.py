@@ -31,6 +31,9 @@ COMMANDS: dict[str, Entry] = {
         "broker.commands.kafka:app", "Start, stop or look at the embedded single-node Kafka."
     ),
     "run": Entry("broker.commands.run:main", "Run every stage in one Spark application."),
+    "status": Entry(
+        "broker.commands.status:main", "Show what runs, what waits and the last day's counts."
+    ),
     "simulate": Entry(
         "broker.commands.simulate:main", "Play a recorded or synthetic night into Kafka."
     ),

@@ -33,9 +33,10 @@ def main(
     Each has its own checkpoint and its own lock, so a stage may run here or as a job of its own, in
     turn. When one dies, the others finish their batch, and the exit code is 3.
     """
-    from broker.logs import log_to_stderr
-    from broker.pipeline.every_stage import every_stream, lock_every_stage
+    from broker.logs import log_as, log_to_stderr
+    from broker.pipeline.every_stage import STAGES, every_stream, lock_every_stage
     from broker.pipeline.runner import Runner, exit_code
+    from broker.pipeline.watch import watched
     from broker.settings import load_settings
     from broker.spark.session import build_session, check_decoder_can_run
     from broker.storage import Storage
@@ -43,12 +44,14 @@ def main(
     log_to_stderr()
     with exit_code(), ExitStack() as locks:
         settings = load_settings(survey, conf, words or ())
+        log_as(settings.logs.format, survey)
         lock_every_stage(Storage(settings.survey_root), locks)
         _check_kafka(settings)
         spark = build_session(f"nightjar {survey}")
         check_decoder_can_run(spark)
         runner = Runner(spark, once)
-        runner.run(every_stream(spark, settings, runner.check_stop, start, skip_bad_filters))
+        with watched(spark, settings, STAGES):
+            runner.run(every_stream(spark, settings, runner.check_stop, start, skip_bad_filters))
 
 
 def _check_kafka(settings: Settings) -> None:

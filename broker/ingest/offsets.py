@@ -18,7 +18,6 @@ from broker.errors import DataLoss, FatalError
 from broker.storage import Storage
 
 Place = tuple[str, int]
-_TIMEOUT_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -86,9 +85,12 @@ class Broker:
     ----------
     options
         confluent-kafka client options.
+    patience_seconds
+        Longest wait for an answer.
     """
 
-    def __init__(self, options: Mapping[str, str]) -> None:
+    def __init__(self, options: Mapping[str, str], patience_seconds: float = 30.0) -> None:
+        self._patience = patience_seconds
         self._servers = options["bootstrap.servers"]
         self._admin = AdminClient({**options, "log_level": 0})
 
@@ -101,7 +103,7 @@ class Broker:
             The cluster does not answer.
         """
         try:
-            topics = self._admin.list_topics(timeout=_TIMEOUT_S).topics
+            topics = self._admin.list_topics(timeout=self._patience).topics
         except KafkaException as error:
             raise self._silent(error) from None
         return {(name, number) for name, topic in topics.items() for number in topic.partitions}
@@ -117,7 +119,7 @@ class Broker:
         if not places:
             return {}
         request = {TopicPartition(topic, number): spec for topic, number in places}
-        futures = self._admin.list_offsets(request, request_timeout=_TIMEOUT_S)
+        futures = self._admin.list_offsets(request, request_timeout=self._patience)
         found = {}
         for at, future in futures.items():
             try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from pyspark.sql import DataFrame, SparkSession
@@ -14,6 +14,7 @@ from pyspark.sql.types import StructType
 from broker.filters import MATCHES, FilterSet
 from broker.ingest.offsets import batch_time
 from broker.kafka.topics import Topics
+from broker.logs import note
 from broker.pipeline.follow import finished_batches, follow_ledger
 from broker.pipeline.routes import Routes
 from broker.pipeline.runner import Stream
@@ -21,7 +22,7 @@ from broker.science.batch import SciencePass
 from broker.science.spark_types import to_spark_schema
 from broker.science.table import science_schema
 from broker.settings import Settings
-from broker.sinks.kafka import Send, Transactions
+from broker.sinks.kafka import Message, Send, Transactions
 from broker.sinks.ledger import FilterCount, LedgerRow
 from broker.sinks.publish import AREAS, Attempt, Publisher
 from broker.sinks.published import (
@@ -107,6 +108,17 @@ class Distribute:
             trigger_seconds=self.settings.ingest.trigger_seconds,
         )
 
+    def rehearse(self, science_folder: str, raw_folder: str) -> None:
+        """Make the messages of rows that are staged only, and send none of them."""
+        nights = self._storage.names(science_folder)
+
+        def read(folder: str, columns: StructType) -> DataFrame:
+            return self._read(folder, [f"{folder}/{night}" for night in nights], columns)
+
+        science = read(science_folder, self._science)
+        for _ in self._messages(science, lambda columns: read(raw_folder, columns)):
+            pass
+
     def process(self, rows: DataFrame, batch_id: int) -> None:
         """Send every science batch that a trigger brought."""
         at = batch_time(self._storage, CHECKPOINT, batch_id)
@@ -124,6 +136,8 @@ class Distribute:
 
     def _run(self, upstream: LedgerRow, at: dt.datetime) -> None:
         began = time.monotonic()
+        nights = [item.night for item in upstream.by_night if item.written]
+        note(batch=upstream.key, night=nights)
         attempt = self._publisher.attempt(upstream.key)
         row = LedgerRow(
             survey=self.settings.survey,
@@ -138,7 +152,7 @@ class Distribute:
 
         def send_all(send: Send) -> None:
             nonlocal row
-            counts = self._send_alerts(upstream, send)
+            counts = self._send_alerts(nights, upstream.key, send)
             for message in filter_messages(self._marker, self._published.filters, self._described):
                 send(message)
             row = replace(
@@ -153,30 +167,39 @@ class Distribute:
         self._published = self._published.with_filters(self._described)
         self._finish(attempt, row)
 
-    def _send_alerts(self, upstream: LedgerRow, send: Send) -> tuple[FilterCount, ...]:
-        nights = [item.night for item in upstream.by_night if item.written]
+    def _send_alerts(self, nights: list[int], key: str, send: Send) -> tuple[FilterCount, ...]:
         counts = [0] * len(self._routes)
         if nights and counts:
-            matched = self._filters.evaluate(
-                self._read("science", nights, upstream.key, self._science)
-            )
-            rows = self._routes.packets.rows(
-                matched, lambda columns: self._read("raw", nights, upstream.key, columns)
-            )
-            for row in rows.toLocalIterator(prefetchPartitions=True):
-                for position in row[MATCHES]:
-                    send(self._routes[position].message(row))
-                    counts[position] += 1
+            science = self._read_batch("science", nights, key, self._science)
+            for position, message in self._messages(
+                science, lambda columns: self._read_batch("raw", nights, key, columns)
+            ):
+                send(message)
+                counts[position] += 1
         return tuple(
             FilterCount(route.filter.name, route.filter.digest, count)
             for route, count in zip(self._routes.routes, counts, strict=True)
         )
 
-    def _read(self, table: str, nights: list[int], key: str, columns: StructType) -> DataFrame:
+    def _messages(
+        self, science: DataFrame, read_raw: Callable[[StructType], DataFrame]
+    ) -> Iterator[tuple[int, Message]]:
+        """Every message of science rows, with the position of its filter."""
+        rows = self._routes.packets.rows(self._filters.evaluate(science), read_raw)
+        for row in rows.toLocalIterator(prefetchPartitions=True):
+            for position in row[MATCHES]:
+                yield position, self._routes[position].message(row)
+
+    def _read_batch(
+        self, table: str, nights: list[int], key: str, columns: StructType
+    ) -> DataFrame:
         area = AREAS[table]
-        folders = [self._storage.uri(f"{area}/night={night}/batch={key}") for night in nights]
+        folders = [f"{area}/night={night}/batch={key}" for night in nights]
+        return self._read(area, folders, columns)
+
+    def _read(self, area: str, folders: Sequence[str], columns: StructType) -> DataFrame:
         reader = self.spark.read.schema(columns).option("basePath", self._storage.uri(area))
-        return reader.parquet(*folders)
+        return reader.parquet(*map(self._storage.uri, folders))
 
     def _finish(self, attempt: Attempt, row: LedgerRow) -> None:
         self._publisher.finish(attempt, row)

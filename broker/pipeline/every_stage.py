@@ -49,8 +49,12 @@ def every_stream(
     skip_bad_filters
         Distribute without the filters that cannot be used.
     """
-    return [
-        Stream2Raw(spark, settings, start).stream(),
-        Raw2Science(spark, settings, check_stop).stream(),
-        Distribute(spark, settings, check_stop, skip_bad_filters).stream(),
-    ]
+    science = Raw2Science(spark, settings, check_stop)
+    distribute = Distribute(spark, settings, check_stop, skip_bad_filters)
+    later = [science.stream(), distribute.stream()]
+
+    def rehearse_next(raw_folder: str) -> None:
+        with science.rehearsed(raw_folder) as science_folder:
+            distribute.rehearse(science_folder, raw_folder)
+
+    return [Stream2Raw(spark, settings, start).stream(rehearse_next), *later]

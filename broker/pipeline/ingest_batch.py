@@ -16,7 +16,6 @@ from broker.sinks.publish import Attempt
 
 # Each round reads the batch again; a survey's whole history has fewer headers than this many learn.
 _LEARNING_ROUNDS = 8
-_WARM_UPS = 2
 
 
 @dataclass(frozen=True)
@@ -89,11 +88,9 @@ def ingest(
     )
 
 
-def warm_up(decoder: PacketDecoder, packets: DataFrame, attempt: Attempt) -> None:
+def rehearse(decoder: PacketDecoder, packets: DataFrame, attempt: Attempt) -> None:
     """Stage packets for nothing: Java compiles now what would make the first batches slow."""
-    for _ in range(_WARM_UPS):
-        _stage_raw(decoder.decode(packets), attempt)
-    attempt.discard()
+    _stage_raw(decoder.decode(packets), attempt)
 
 
 def _stage_sound(decoder: PacketDecoder, packets: DataFrame, attempt: Attempt) -> _Pass:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pyspark.sql import DataFrame, Observation, SparkSession
 
 from broker.errors import LedgerError
 from broker.ingest.offsets import batch_time
+from broker.logs import note
 from broker.pipeline.follow import finished_batches, follow_ledger
 from broker.pipeline.repeats import (
     NightRepeats,
@@ -24,7 +26,7 @@ from broker.science.apply import apply_modules, by_module
 from broker.settings import Settings
 from broker.sinks.ids import ScienceIds
 from broker.sinks.ledger import LedgerRow, ModuleCount, NightCount
-from broker.sinks.publish import AREAS, Publisher
+from broker.sinks.publish import AREAS, Publisher, rehearsal
 from broker.storage import Storage
 from broker.surveys import get_survey
 
@@ -71,6 +73,20 @@ class Raw2Science:
             trigger_seconds=self.settings.ingest.trigger_seconds,
         )
 
+    @contextmanager
+    def rehearsed(self, raw_folder: str) -> Iterator[str]:
+        """Stage science of raw rows that are staged only, for nothing; the folder, for a while.
+
+        Java compiles now, and Python's workers load the models, instead of in the first batch.
+        """
+        nights = self._storage.names(raw_folder)
+        alerts = self._read(raw_folder, [f"{raw_folder}/{night}" for night in nights])
+        now = dt.datetime.now(dt.UTC)
+        with rehearsal(self._storage, STAGE) as attempt:
+            rows = apply_modules(alerts, self._survey, self.settings.science, now, Observation())
+            attempt.stage_table(rows, "science")
+            yield attempt.table_folder("science")
+
     def process(self, rows: DataFrame, batch_id: int) -> None:
         """Run science on every raw batch that a trigger brought."""
         at = batch_time(self._storage, CHECKPOINT, batch_id)
@@ -85,6 +101,7 @@ class Raw2Science:
         began = time.monotonic()
         attempt = self._publisher.attempt(upstream.key)
         nights = [item.night for item in upstream.by_night if item.written]
+        note(batch=upstream.key, night=nights)
         found = [find_repeats(self._storage, self._ids, n, upstream.key) for n in nights]
         measured = Observation()
         if nights:
@@ -115,8 +132,11 @@ class Raw2Science:
 
     def _raw_rows(self, nights: list[int], key: str) -> DataFrame:
         area = AREAS["raw"]
-        folders = [self._storage.uri(f"{area}/night={night}/batch={key}") for night in nights]
-        return self.spark.read.option("basePath", self._storage.uri(area)).parquet(*folders)
+        return self._read(area, [f"{area}/night={night}/batch={key}" for night in nights])
+
+    def _read(self, area: str, folders: Sequence[str]) -> DataFrame:
+        reader = self.spark.read.option("basePath", self._storage.uri(area))
+        return reader.parquet(*map(self._storage.uri, folders))
 
     def _count(self, found: NightRepeats, written: int, upstream: LedgerRow) -> NightCount:
         if written != found.ids.size:

@@ -20,6 +20,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
 from broker.errors import FatalError, NightjarError
+from broker.logs import lines_about
 from broker.storage import is_disk_full
 
 log = logging.getLogger(__name__)
@@ -148,7 +149,8 @@ class Runner:
         def process(rows: DataFrame, batch_id: int) -> None:
             self.check_stop()
             try:
-                stream.process(rows, batch_id)
+                with lines_about(query=stream.name):
+                    stream.process(rows, batch_id)
             except StopRequested:
                 raise
             except BaseException as error:

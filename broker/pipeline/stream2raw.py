@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pyspark.sql import DataFrame, SparkSession
@@ -29,11 +31,12 @@ from broker.ingest.source import (
     starting_options,
     stream_packets,
 )
-from broker.pipeline.ingest_batch import Ingested, ingest, warm_up
+from broker.logs import note
+from broker.pipeline.ingest_batch import Ingested, ingest, rehearse
 from broker.pipeline.runner import Stream
 from broker.settings import Settings
 from broker.sinks.ledger import LedgerRow, OffsetRange
-from broker.sinks.publish import Publisher
+from broker.sinks.publish import Publisher, rehearsal
 from broker.storage import Storage
 from broker.surveys import get_survey
 
@@ -44,8 +47,9 @@ CHECKPOINT = "checkpoints/stream2raw"
 # Until packets have been seen, they are taken to be as large as ZTF's.
 _PACKET_BYTES = 75_000
 _SAMPLE = 100
-# A backlog of so many packets is worth a rehearsal with so few.
-_BACKLOG, _WARM_UP = 4000, 1500
+# A backlog of so many packets is worth a rehearsal with so few, again and again until a round is no
+# faster than the one before.
+_BACKLOG, _REHEARSED, _ROUNDS, _NO_FASTER = 4000, 1500, 6, 0.9
 
 
 @dataclass
@@ -76,8 +80,14 @@ class Stream2Raw:
         )
         self._broker = Broker(self.settings.kafka.client_options())
 
-    def stream(self) -> Stream:
+    def stream(self, rehearse_next: Callable[[str], None] | None = None) -> Stream:
         """Recover what an earlier process left, and describe the query.
+
+        Parameters
+        ----------
+        rehearse_next
+            Gets the folder of the rows that a rehearsal has staged, before they go: for the stages
+            that follow in the same application.
 
         Raises
         ------
@@ -104,7 +114,7 @@ class Stream2Raw:
             kafka.client_options(), {place: span.start for place, span in waiting.items()}, _SAMPLE
         )
         self._decoder.learn_from(sample)
-        self._warm_up(waiting)
+        self._rehearse(waiting, rehearse_next)
         return Stream(
             name=STAGE,
             frame=stream_packets(self.spark, kafka, starting, self._max_offsets(sample)),
@@ -117,6 +127,7 @@ class Stream2Raw:
         """Ingest one batch, prove that nothing before it was missed, and commit it."""
         began = time.monotonic()
         key = batch_key(self.spark, batch_id)
+        note(batch=key)
         if self._publisher.ledger.has(STAGE, key):
             log.info("batch %s is committed already", key)
             return
@@ -140,6 +151,7 @@ class Stream2Raw:
         )
         self._publisher.finish(attempt, row)
         self._reached |= _reached([row])
+        note(night=[item.night for item in row.by_night])
         log_batch(row)
 
     def _proven(self, batch_id: int, done: Ingested) -> tuple[OffsetRange, ...]:
@@ -169,19 +181,32 @@ class Stream2Raw:
                 waiting[place] = Span(start, kept.high)
         return waiting
 
-    def _warm_up(self, waiting: dict[Place, Span]) -> None:
+    def _rehearse(
+        self, waiting: dict[Place, Span], rehearse_next: Callable[[str], None] | None
+    ) -> None:
         """Before a long backlog: it is done sooner by a program that is compiled."""
         if sum(span.until - span.start for span in waiting.values()) < _BACKLOG:
             return
-        few = _WARM_UP // len(waiting)
+        few = _REHEARSED // len(waiting)
         spans = {
             place: Span(span.start, min(span.until, span.start + few))
             for place, span in waiting.items()
         }
         # Detached from its source, as a stream's batches are: else other code would be generated.
         packets = read_packets(self.spark, self.settings.kafka, spans).localCheckpoint(eager=False)
-        now = dt.datetime.now(dt.UTC)
-        warm_up(self._decoder, at_batch_time(packets, now), self._publisher.attempt("warm-up"))
+        packets = at_batch_time(packets, dt.datetime.now(dt.UTC))
+        before = math.inf
+        for _ in range(_ROUNDS):
+            began = time.monotonic()
+            with rehearsal(self._storage, STAGE) as attempt:
+                rehearse(self._decoder, packets, attempt)
+                if rehearse_next is not None:
+                    rehearse_next(attempt.table_folder("raw"))
+            seconds = time.monotonic() - began
+            log.info("rehearsed with %d packets in %.1f s", few * len(waiting), seconds)
+            if seconds > _NO_FASTER * before:
+                break
+            before = seconds
 
     def _max_offsets(self, sample: list[bytes]) -> int:
         """Records that make a batch of the size that the settings aim at."""

@@ -24,15 +24,15 @@ class StageLock:
 
     def __init__(self, storage: Storage, stage: str) -> None:
         if storage.is_local:
-            self._path = Path(storage.path(f"locks/{stage}"))
+            self.path = Path(storage.path(f"locks/{stage}"))
         else:
             name = storage.uri(stage).replace("/", "_")
-            self._path = Path(f"/tmp/nightjar-{os.getuid()}") / name
+            self.path = Path(f"/tmp/nightjar-{os.getuid()}") / name
         self._stage = stage
 
     def __enter__(self) -> StageLock:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self._path.open("a+", encoding="utf-8")
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = self.path.open("a+", encoding="utf-8")
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -40,7 +40,7 @@ class StageLock:
             holder = self._file.read().strip() or "unknown"
             self._file.close()
             raise LockHeld(
-                f"stage {self._stage} is being written by process {holder} (lock {self._path}); "
+                f"stage {self._stage} is being written by process {holder} (lock {self.path}); "
                 "stop that one first, or give this one another storage.root"
             ) from None
         self._file.truncate(0)
@@ -55,3 +55,21 @@ class StageLock:
         trace: TracebackType | None,
     ) -> None:
         self._file.close()
+
+
+def holder(storage: Storage, stage: str) -> int | None:
+    """Process of this machine that holds a stage's lock, as the kernel tells without trying it.
+
+    None where nobody does, or where the system has no ``/proc/locks``.
+    """
+    path = StageLock(storage, stage).path
+    try:
+        inode = path.stat().st_ino
+        lines = Path("/proc/locks").read_text().splitlines()
+    except OSError:
+        return None
+    # 1: FLOCK  ADVISORY  WRITE 4711 fe:00:393243 0 EOF
+    for _, kind, _, _, pid, place, *_ in (line.split() for line in lines):
+        if kind == "FLOCK" and place.rpartition(":")[2] == str(inode):
+            return int(pid)
+    return None

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
@@ -117,6 +118,16 @@ class Attempt:
         self.storage.move(f"{self.folder}/{_SEAL}", Ledger.path(self.stage, self.key))
         fault_point(self.stage, "after_commit")
         self.discard()
+
+
+@contextmanager
+def rehearsal(storage: Storage, stage: str) -> Iterator[Attempt]:
+    """A staging folder for what is computed for nothing; all of it goes in the end."""
+    attempt = Attempt(storage, stage, "rehearsal")
+    try:
+        yield attempt
+    finally:
+        attempt.discard()
 
 
 def _binary(schema: StructType) -> Iterator[bool]:

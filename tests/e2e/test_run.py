@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
 import sys
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from broker.kafka.host import free_port
 from broker.kafka.server import EmbeddedKafka
+from broker.pipeline.metrics import names
 from tests.crafted import NIGHT, ztf_packets
 from tests.e2e.distribution.distributing import DistributeSite
 from tests.e2e.site import QUICK_JAVA, ROOT, Job, make_topic, produce, wait_until
@@ -58,6 +62,8 @@ class Story:
         The batch that science could not publish.
     before, after
         Batches of each stage when it was told to stop, and when it had.
+    scrape, status
+        What Prometheus and ``nightjar status`` saw before it was told to stop.
     """
 
     site: RunSite
@@ -68,6 +74,8 @@ class Story:
     dead: Job
     stuck: str
     last: Job
+    scrape: str
+    status: str
 
 
 @pytest.fixture(scope="module")
@@ -91,10 +99,14 @@ def story(kafka: EmbeddedKafka, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 def live(site: RunSite) -> Story:
     """Three starts: one stopped, one that dies, one to the end."""
-    stopped = site.run_all(pause="raw:after_stage:2")
+    port = free_port()
+    watched = ("--set", f"metrics.port={port}", "--set", "logs.format=json")
+    stopped = site.run_all(*watched, pause="raw:after_stage:2")
     site.wait_for_mark(stopped)
     wait_until(lambda: bool(site.batches("distribute")), "the first alerts are out")
     before = {stage: site.batches(stage) for stage in STAGES}
+    scrape = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30).read().decode()
+    status = site.nightjar("status").text
     stopped.process.send_signal(signal.SIGTERM)
     site.mark.unlink()
     stopped.wait()
@@ -109,7 +121,7 @@ def live(site: RunSite) -> Story:
     last = site.run_all("--once")
     last.wait()
     overlap = {stage for stage, keys in before.items() if keys}
-    return Story(site, stopped, overlap, before, after, dead, stuck, last)
+    return Story(site, stopped, overlap, before, after, dead, stuck, last, scrape, status)
 
 
 def test_alerts_go_out_while_raw_is_in_the_middle_of_its_next_batch(story: Story) -> None:
@@ -119,13 +131,35 @@ def test_alerts_go_out_while_raw_is_in_the_middle_of_its_next_batch(story: Story
 
 def test_told_to_stop_in_mid_batch_it_finishes_the_batch_and_exits_0(story: Story) -> None:
     assert story.stopped.process.returncode == 0, story.stopped.text
-    assert story.stopped.reason.endswith(STOPPED)
+    assert json.loads(story.stopped.reason)["message"] == STOPPED
     assert "Traceback" not in story.stopped.text
     assert {stage: len(keys) for stage, keys in story.after.items()} == {
         "raw": 2,
         "science": 1,
         "distribute": 1,
     }
+
+
+def test_prometheus_and_status_see_each_stage_at_work(story: Story) -> None:
+    for stage, alerts in (("raw", BATCH), ("science", BATCH), ("distribute", BATCH * 3 // 2)):
+        labels = f'{{stage="{stage}",survey="ztf"}}'
+        assert f"nightjar_alerts_out_total{labels} {alerts}.0" in story.scrape
+        assert f"nightjar_query_active{labels} 1.0" in story.scrape
+        now, day = (line for line in story.status.splitlines() if f"│ {stage} " in line)
+        assert f" {story.stopped.process.pid} " in now
+        assert f" {alerts} " in day
+    seen = {line.partition("{")[0] for line in story.scrape.splitlines() if line[0] != "#"}
+    assert seen <= names()
+
+
+def test_as_json_each_batch_is_a_line_with_survey_query_batch_and_night(story: Story) -> None:
+    lines = [json.loads(line) for line in story.stopped.text.splitlines() if line[0] == "{"]
+    batches = [line for line in lines if ": read " in line["message"]]
+    assert {line["query"] for line in batches} == set(STAGES)
+    for line in batches:
+        assert line["survey"] == "ztf"
+        assert line["batch"] in story.after[line["query"]]
+        assert line["night"] == [NIGHT]
 
 
 def test_when_a_query_dies_it_ends_with_the_reason_and_exit_code_3(story: Story) -> None:

@@ -20,6 +20,15 @@ def test_a_file_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
     assert storage.names("a/b") == ["c.txt"]
 
 
+def test_files_tell_when_they_were_written(tmp_path: Path) -> None:
+    storage = Storage(str(tmp_path))
+    storage.write_text("one", "a/file")
+    storage.make_folder("a/folder")
+    os.utime(tmp_path / "a/file", (1e9, 1e9))
+    assert storage.times("a") == {"file": 1e9}
+    assert storage.times("nowhere") == {}
+
+
 def test_a_move_makes_the_targets_parents_and_replaces_nothing(tmp_path: Path) -> None:
     storage = Storage(str(tmp_path))
     storage.write_text("one", "from/file")

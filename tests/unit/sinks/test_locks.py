@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from broker.errors import LockHeld
-from broker.sinks.locks import StageLock
+from broker.sinks.locks import StageLock, holder
 from broker.storage import Storage
 
 HOLD = """
@@ -45,13 +45,22 @@ def test_stages_and_surveys_do_not_hinder_each_other(tmp_path: Path) -> None:
         pass
 
 
+def test_who_holds_a_lock_is_seen_without_trying_it(tmp_path: Path) -> None:
+    storage = Storage(str(tmp_path))
+    assert holder(storage, "raw") is None
+    with StageLock(storage, "raw"):
+        assert holder(storage, "raw") == os.getpid()
+        assert holder(storage, "science") is None
+    assert holder(storage, "raw") is None
+
+
 def test_a_lock_dies_with_its_process_however_that_ends(tmp_path: Path) -> None:
     command = [sys.executable, "-c", HOLD, str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == "held\n"
-        with pytest.raises(LockHeld, match=f"process {holder.pid}"):
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        with pytest.raises(LockHeld, match=f"process {process.pid}"):
             StageLock(Storage(str(tmp_path)), "raw").__enter__()
-        holder.send_signal(signal.SIGKILL)
+        process.send_signal(signal.SIGKILL)
     with StageLock(Storage(str(tmp_path)), "raw"):
         pass

@@ -1,0 +1,210 @@
+"""``nightjar status``: what runs, what waits and what came of the last day, on one screen."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rich.table import Table
+
+    from broker.pipeline.backlog import Commit, Waiting
+    from broker.settings import Settings
+    from broker.storage import Storage
+
+_DAY = 86_400.0
+# Latencies are those of so many batches, the latest.
+_LATEST = 10
+
+
+@dataclass(frozen=True)
+class StageStatus:
+    """One stage as it is now, and its batches of the last day.
+
+    Attributes
+    ----------
+    process
+        Id of the process that runs it; None where none does, or it runs on another machine.
+    waiting
+        What it has not done yet; None where Kafka does not tell.
+    last
+        When its latest batch was committed (seconds since 1970).
+    latency
+        Seconds from Kafka to its commit: median, 99 % and most, of its latest batches.
+    """
+
+    name: str
+    process: int | None
+    waiting: Waiting | None
+    last: float | None
+    batches: list[Commit]
+    latency: tuple[float, float, float] | None
+
+
+def main(
+    survey: Annotated[str, typer.Option(help="Survey: a file conf/<survey>.toml.")] = "ztf",
+    conf: Annotated[Path | None, typer.Option(help="A further TOML file of settings.")] = None,
+    words: Annotated[
+        list[str] | None, typer.Option("--set", help="section.key=value, as often as needed.")
+    ] = None,
+) -> None:
+    """Show each stage's process, backlog, speed and latency, and what came of the last day.
+
+    Reads the ledger and asks Kafka, so it works whether anything runs or not.
+    """
+    from rich.columns import Columns
+    from rich.console import Console
+
+    from broker.pipeline.every_stage import STAGES
+    from broker.settings import load_settings
+    from broker.storage import Storage
+
+    settings = load_settings(survey, conf, words or ())
+    storage = Storage(settings.survey_root)
+    console = Console(highlight=False)
+    stages = [_status(storage, settings, stage) for stage in STAGES]
+    console.print(f"[bold]{survey}[/] in {settings.survey_root}{_disk(storage)}", soft_wrap=True)
+    console.print(_now(stages, time.time()))
+    console.print(_last_day(stages))
+    commits = [commit for stage in stages for commit in stage.batches]
+    console.print(Columns([_filters(commits), _modules(commits), _quarantine(commits)]))
+
+
+# --- look ----------------------------------------------------------------------------------------
+
+
+def _status(storage: Storage, settings: Settings, stage: str) -> StageStatus:
+    from broker.pipeline.backlog import UPSTREAM, recent, waiting, waiting_in_kafka
+    from broker.sinks.locks import holder
+
+    batches = recent(storage, stage, time.time() - _DAY, at_least=1)
+    left = waiting(storage, stage) if UPSTREAM[stage] else waiting_in_kafka(storage, settings)
+    return StageStatus(
+        name=stage,
+        process=holder(storage, stage),
+        waiting=left,
+        last=max((commit.at for commit in batches), default=None),
+        batches=[commit for commit in batches if commit.at > time.time() - _DAY],
+        latency=_latency(storage, batches[-_LATEST:]),
+    )
+
+
+def _latency(storage: Storage, batches: list[Commit]) -> tuple[float, float, float] | None:
+    import numpy as np
+
+    from broker.pipeline.backlog import arrival_times
+
+    spans = [commit.at - arrival_times(storage, commit.row) for commit in batches]
+    seconds = np.concatenate([np.empty(0), *spans])
+    if not seconds.size:
+        return None
+    median, late = np.percentile(seconds, [50, 99])
+    return float(median), float(late), float(seconds.max())
+
+
+def _disk(storage: Storage) -> str:
+    root = Path(storage.path(""))
+    if not storage.is_local or not root.exists():
+        return ""
+    usage = shutil.disk_usage(root)
+    return f", {usage.free / 1e9:.0f} of {usage.total / 1e9:.0f} GB free"
+
+
+# --- show ----------------------------------------------------------------------------------------
+
+
+def _now(stages: list[StageStatus], now: float) -> Table:
+    table = _table("now", ("process", "waiting", "for", "last batch"))
+    for stage in stages:
+        since = stage.waiting.since if stage.waiting else None
+        table.add_row(
+            stage.name,
+            str(stage.process) if stage.process else "[yellow]none[/]",
+            "unknown" if stage.waiting is None else str(stage.waiting.alerts),
+            _span(None if since is None else now - since),
+            _span(None if stage.last is None else now - stage.last),
+        )
+    return table
+
+
+def _last_day(stages: list[StageStatus]) -> Table:
+    names = ("batches", "in", "out", "s/batch", "alerts/s", "p50", "p99", "max")
+    table = _table("last 24 h", names)
+    table.caption = "p50, p99, max: from an alert's arrival in Kafka to the commit of its batch"
+    for stage in stages:
+        seconds = sum(commit.row.seconds for commit in stage.batches)
+        read = sum(commit.row.read for commit in stage.batches)
+        table.add_row(
+            stage.name,
+            str(len(stage.batches)),
+            str(read),
+            str(sum(commit.row.written for commit in stage.batches)),
+            f"{seconds / len(stage.batches):.2f}" if stage.batches else "",
+            f"{read / seconds:.0f}" if seconds else "",
+            *(map(_span, stage.latency) if stage.latency else ("", "", "")),
+        )
+    return table
+
+
+def _table(first: str, others: Iterable[str]) -> Table:
+    from rich.table import Column, Table
+
+    table = Table(Column(first, no_wrap=True), caption_justify="left")
+    for name in others:
+        table.add_column(name, justify="right")
+    return table
+
+
+def _filters(commits: Iterable[Commit]) -> Table:
+    counts: Counter[str] = Counter()
+    for commit in commits:
+        counts.update({item.name: item.matched for item in commit.row.by_filter})
+    return _counts("filter", "alerts sent", {n: str(c) for n, c in counts.most_common()})
+
+
+def _modules(commits: Iterable[Commit]) -> Table:
+    seconds, failures, alerts = Counter[str](), Counter[str](), 0
+    for commit in commits:
+        alerts += commit.row.read if commit.row.by_module else 0
+        for item in commit.row.by_module:
+            seconds[item.name] += item.seconds  # type: ignore[assignment]
+            failures[item.name] += item.failures
+    costs = {
+        name: f"{1e6 * spent / max(alerts, 1):.0f} µs, {failures[name]} failed"
+        for name, spent in seconds.items()
+    }
+    return _counts("module", "per alert", costs)
+
+
+def _quarantine(commits: Iterable[Commit]) -> Table:
+    counts: Counter[str] = Counter()
+    for commit in commits:
+        counts.update({item.reason: item.packets for item in commit.row.by_reason})
+    return _counts("quarantined for", "packets", {n: str(c) for n, c in counts.most_common()})
+
+
+def _counts(name: str, value: str, rows: dict[str, str]) -> Table:
+    table = _table(name, (value,))
+    for row in rows.items():
+        table.add_row(*row)
+    if not rows:
+        table.add_row("none", "")
+    return table
+
+
+def _span(seconds: float | None) -> str:
+    """A time span as short as it can be read."""
+    if seconds is None:
+        return ""
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.1f} s"

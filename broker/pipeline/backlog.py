@@ -1,0 +1,156 @@
+"""What is committed and what waits, as the ledger tells it from one look to the next."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+
+from broker.errors import FatalError
+from broker.ingest.offsets import Broker, Place
+from broker.ingest.source import matching
+from broker.pipeline import raw2science, stream2raw
+from broker.settings import Settings
+from broker.sinks import published
+from broker.sinks.ledger import Ledger, LedgerRow
+from broker.sinks.publish import AREAS
+from broker.storage import Storage
+from broker.units import Floats
+
+_DAY = 86_400.0
+_PATIENCE_SECONDS = 3.0
+# A partition that none of so many batches, the latest, has read from has nothing new for long.
+_LATEST = 20
+# Stage → the stages whose batches it takes.
+UPSTREAM: dict[str, tuple[str, ...]] = {
+    stream2raw.STAGE: (),
+    raw2science.STAGE: raw2science.UPSTREAM,
+    published.STAGE: (raw2science.STAGE,),
+}
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A committed batch, and when it was committed (seconds since 1970)."""
+
+    row: LedgerRow
+    at: float
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """What a stage has not done yet: alerts, and when the oldest of their batches was committed."""
+
+    alerts: int = 0
+    since: float | None = None
+
+
+class LedgerWatch:
+    """The ledger's rows of some stages, each told once.
+
+    Parameters
+    ----------
+    storage
+        The survey's folder.
+    stages
+        Whose rows.
+    """
+
+    def __init__(self, storage: Storage, stages: Sequence[str]) -> None:
+        self._storage = storage
+        self._ledger = Ledger(storage)
+        self._known: dict[str, dict[str, float]] = {stage: {} for stage in stages}
+
+    def news(self) -> list[Commit]:
+        """Batches committed since the last call (at the first: all), by time."""
+        found = []
+        for stage, known in self._known.items():
+            times = commit_times(self._storage, stage)
+            fresh = times.keys() - known.keys()
+            found += [Commit(self._ledger.row(stage, key), times[key]) for key in fresh]
+            known.update(times)
+        return sorted(found, key=lambda commit: commit.at)
+
+    def skip(self) -> None:
+        """Pass over what is committed by now."""
+        for stage, known in self._known.items():
+            known.update(commit_times(self._storage, stage))
+
+    def last(self, stage: str) -> float | None:
+        """When the latest batch was committed, as of the last look."""
+        return max(self._known[stage].values(), default=None)
+
+
+def commit_times(storage: Storage, stage: str) -> dict[str, float]:
+    """Key of each committed batch of a stage, and when it was committed."""
+    times = storage.times(Ledger.folder(stage))
+    return {
+        name.removesuffix(".parquet"): at
+        for name, at in times.items()
+        if name.endswith(".parquet") and not name.startswith(".")
+    }
+
+
+def waiting(storage: Storage, stage: str) -> Waiting:
+    """What waits in the ledger for a stage; nothing for the first, whose backlog is in Kafka."""
+    done = commit_times(storage, stage).keys()
+    ledger = Ledger(storage)
+    alerts, since = 0, None
+    for upstream in UPSTREAM[stage]:
+        for key, at in commit_times(storage, upstream).items():
+            if key not in done:
+                alerts += ledger.row(upstream, key).written
+                since = min(at, since or at)
+    return Waiting(alerts, since)
+
+
+def arrival_times(storage: Storage, row: LedgerRow) -> Floats:
+    """When Kafka took each alert of a committed batch (seconds since 1970), shape (n_alerts,).
+
+    Empty when the batch is not among the online ones any more.
+    """
+    table = "raw" if row.stage == stream2raw.STAGE else "science"
+    nights = row.by_night
+    if row.stage == published.STAGE:
+        nights = Ledger(storage).row(raw2science.STAGE, row.key).by_night
+    folders = [
+        f"{AREAS[table]}/night={item.night}/batch={row.key}" for item in nights if item.written
+    ]
+    arrived = [_kafka_times(storage, folder) for folder in folders if storage.exists(folder)]
+    return np.concatenate(arrived) if arrived else np.empty(0)
+
+
+def _kafka_times(storage: Storage, folder: str) -> Floats:
+    rows = ds.dataset(
+        storage.path(folder), filesystem=storage.filesystem, format="parquet", partitioning=None
+    ).to_table(columns={"at": pc.field("ingest", "kafka_timestamp")})
+    microseconds = rows["at"].cast(pa.timestamp("us", tz="UTC")).cast("int64").to_numpy()
+    return np.asarray(microseconds / 1e6, dtype=float)
+
+
+def recent(storage: Storage, stage: str, since: float, at_least: int) -> list[Commit]:
+    """Batches committed since then, by time; the latest ones even if they are older."""
+    times = sorted(commit_times(storage, stage).items(), key=lambda item: item[1])
+    wanted = [item for item in times if item[1] >= since] or times[-at_least:]
+    ledger = Ledger(storage)
+    return [Commit(ledger.row(stage, key), at) for key, at in wanted]
+
+
+def waiting_in_kafka(storage: Storage, settings: Settings) -> Waiting | None:
+    """What stream2raw has not read of the input topics; None when Kafka does not tell."""
+    broker = Broker(settings.kafka.client_options(), _PATIENCE_SECONDS)
+    try:
+        kept = broker.watermarks(matching(settings.kafka.input_topic, broker.partitions()))
+    except FatalError:
+        return None
+    reached: dict[Place, int] = {}
+    for commit in recent(storage, stream2raw.STAGE, time.time() - _DAY, _LATEST):
+        for span in commit.row.offsets:
+            place = (span.topic, span.partition)
+            reached[place] = max(span.until, reached.get(place, 0))
+    return Waiting(sum(max(0, k.high - max(k.low, reached.get(p, 0))) for p, k in kept.items()))
