@@ -60,7 +60,16 @@ def test_the_application_has_spark_s_settings_of_a_local_run(
     manifests: dict[str, Any], project_root: Path
 ) -> None:
     wanted = spark_defaults(project_root)
-    given = manifests["SparkApplication"]["spec"]["sparkConf"]
+    given = dict(manifests["SparkApplication"]["spec"]["sparkConf"])
+    # What lies beside spark-defaults.conf has to be named.
+    pools = given.pop("spark.scheduler.allocation.file")
+    java, _, logs = given["spark.driver.extraJavaOptions"].rpartition(
+        " -Dlog4j2.configurationFile="
+    )
+    for file in (pools, logs):
+        inside = file.removeprefix("file:///opt/nightjar/")
+        assert (project_root / inside).is_file()
+    given["spark.driver.extraJavaOptions"] = java
     assert given == {key: value for key, value in wanted.items() if key not in OF_THIS_MACHINE}
 
 
