@@ -102,7 +102,8 @@ class StageMetrics(Collector):
         self._spans[name].setdefault(labels, _Spans()).add(seconds)
 
     def _counters(self) -> Iterator[Metric]:
-        counts = {**self._counts, "trigger_seconds": self._progress.seconds}
+        # Copied at one stroke: Spark's reports come in meanwhile.
+        counts = {**self._counts, "trigger_seconds": dict(self._progress.seconds)}
         for name, (meaning, labels) in _COUNTERS.items():
             family = CounterMetricFamily(f"nightjar_{name}", meaning, labels=["survey", *labels])
             for values, count in counts.get(name, {}).items():

@@ -1,0 +1,248 @@
+"""Speed of the whole chain: a backlog in Kafka, through every stage, to the topics of 25 filters.
+
+Synthetic packets with history and cutouts wait in Kafka. ``bin/nightjar run`` drains them in a
+process tree of its own, all stages side by side, until the last message is published; then every
+topic is read and compared, alert by alert, with what DuckDB selects. Seconds are from the first
+batch's start to the last batch's commit; start-up is told apart. Beside it, over the same packets:
+
+- ``consumer``: one process of confluent_kafka + fastavro with four filters, which stores nothing;
+- ``udf``: Spark with fastavro in a row-at-a-time UDF, which decodes and does nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from broker.kafka.host import free_port
+from broker.kafka.server import EmbeddedKafka
+from broker.settings import PROJECT_ROOT, load_settings
+from broker.simulator.generated import GeneratedNight
+from broker.simulator.play import Plan, play_night
+from tests.bench.application import STAGES, Application, Figures
+from tests.bench.archive import write_nights
+from tests.bench.distribute import write_filters
+from tests.bench.peers import FILTERS
+from tests.bench.record import write_record
+from tests.e2e.distribution.distributing import DistributeSite
+
+SURVEY, TOPIC, SEED = "ztf", "bench_drain", 1
+# Of nights that were before, whose batches have keys of their own.
+_ALERTS_A_NIGHT, _BATCHES_A_NIGHT, _EARLIER = 2000, 50, "abcdef01"
+
+
+@dataclass(frozen=True)
+class Load:
+    """What is to be drained, and how.
+
+    Attributes
+    ----------
+    nights
+        So many earlier nights are on disk already.
+    spark
+        Further options of Spark.
+    """
+
+    topic: str
+    alerts: int
+    filters: int = 25
+    words: Sequence[str] = ()
+    nights: int = 0
+    spark: Sequence[str] = ()
+    log: Path | None = None
+
+
+def main() -> None:
+    """Fill a topic, drain it as often as asked, in turn with the peers."""
+    options = parse_options()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        kafka = EmbeddedKafka(folder / "kafka", free_port())
+        kafka.start()
+        try:
+            fill(kafka, TOPIC, options.alerts, options.partitions)
+            runs = [one_round(kafka, folder, number, options) for number in range(options.runs)]
+        finally:
+            kafka.stop()
+    report(runs, options)
+
+
+def parse_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="bin/bench drain", description=__doc__)
+    parser.add_argument("--alerts", type=int, default=10_000)
+    parser.add_argument("--filters", type=int, default=25)
+    parser.add_argument("--partitions", type=int, default=4, help="of the input topic")
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--udf-alerts", type=int, default=1500, help="it is slow; 0: leave it out")
+    parser.add_argument("--no-consumer", action="store_true", help="leave the plain consumer out")
+    parser.add_argument("--set", dest="words", action="append", default=[], help="section.key=…")
+    parser.add_argument("--spark", action="append", default=[], help="spark.key=value")
+    parser.add_argument("--json", type=Path, help="write the figures here too")
+    parser.add_argument("--log", type=Path, help="keep the last run's log here")
+    return parser.parse_args()
+
+
+def fill(kafka: EmbeddedKafka, topic: str, alerts: int, partitions: int) -> None:
+    """Send a synthetic night into a topic."""
+    words = [f"kafka.servers={kafka.servers}", f"kafka.input_topic={topic}"]
+    words.append(f"simulator.partitions={partitions}")
+    settings = load_settings(SURVEY, overrides=words, environ={})
+    play_night(settings, Plan(), GeneratedNight(alerts, SEED), "synthetic night")
+
+
+def one_round(
+    kafka: EmbeddedKafka, folder: Path, number: int, options: argparse.Namespace
+) -> dict[str, Any]:
+    """Figures of every contender."""
+    found: dict[str, Any] = {}
+    if not options.no_consumer:
+        found["consumer"] = peer(kafka, "consumer", options.alerts)
+        show("consumer", found["consumer"])
+    load = Load(
+        TOPIC,
+        options.alerts,
+        options.filters,
+        options.words,
+        spark=options.spark,
+        log=options.log,
+    )
+    found["nightjar"], sent = drain(kafka, folder / f"run{number}", load)
+    show("nightjar", found["nightjar"])
+    if "consumer" in found:
+        chosen = {name: sent[name] for name in FILTERS}
+        if found["consumer"]["chosen"] != chosen:
+            raise SystemExit(f"filters differ: {chosen}, consumer {found['consumer']['chosen']}")
+    if options.udf_alerts:
+        found["udf"] = peer(kafka, "udf", options.udf_alerts)
+        show("udf", found["udf"])
+    return found
+
+
+def drain(kafka: EmbeddedKafka, folder: Path, load: Load) -> tuple[dict[str, Any], Counter[str]]:
+    """Drain the topic, check what came out, and clear up; messages by filter too."""
+    words = {"kafka.output_prefix": folder.name, "filters.folder": str(folder / "filters")}
+    words |= dict(word.split("=", 1) for word in load.words)
+    site = DistributeSite(folder, kafka, load.topic, SURVEY, words)
+    folder.mkdir()
+    write_filters(site.filters, load.filters)
+    if load.nights:
+        live_through(site, load.nights)
+    running = Application(folder, SURVEY, [*site.settings()], load.spark)
+    try:
+        figures = running.drain(load.alerts)
+        running.stop()
+    finally:
+        running.kill()
+        if load.log:
+            shutil.copy(running.log, load.log)
+    for earlier in folder.glob(f"{SURVEY}/online/*/night=*/batch={_EARLIER}-*"):
+        shutil.rmtree(earlier)
+    sent = check(site, figures, load.alerts)
+    shutil.rmtree(folder)
+    return asdict(figures), sent
+
+
+def live_through(site: DistributeSite, nights: int) -> None:
+    """Leave what so many nights leave: tables, a ledger of many batches, checkpoints."""
+    write_nights(site.storage, 1, nights, _ALERTS_A_NIGHT, SEED)
+    for stage in STAGES:
+        folder = Path(site.storage.path(f"ledger/stage={stage}"))
+        first = min(folder.iterdir())
+        for number in range(nights * _BATCHES_A_NIGHT):
+            shutil.copy(first, folder / f"{_EARLIER}-9{number:05d}.parquet")
+    for job in ("raw2science", "distribute"):
+        done = site.run(name=job)
+        if done.process.returncode:
+            raise SystemExit(done.text)
+
+
+def check(site: DistributeSite, figures: Figures, alerts: int) -> Counter[str]:
+    """Every topic must hold exactly the alerts that DuckDB selects from the science table."""
+    expected, published = site.expected(), site.published()
+    if published != expected:
+        differing = sorted(name for name in expected if published.get(name) != expected[name])
+        raise SystemExit(f"not what the filters select is in the topics of {differing}")
+    sent = Counter({name: len(ids) for name, ids in published.items()})
+    if (figures.alerts, figures.messages) != (alerts, sent.total()):
+        raise SystemExit(f"{alerts} alerts, {sent.total()} messages, but the ledger has {figures}")
+    return sent
+
+
+def peer(kafka: EmbeddedKafka, name: str, alerts: int) -> dict[str, Any]:
+    """Run a peer in a process of its own."""
+    where = ["--servers", kafka.servers, "--topic", TOPIC, "--alerts", str(alerts)]
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.bench.peers", name, *where],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=PROJECT_ROOT,
+    )
+    figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return figures
+
+
+def show(name: str, run: dict[str, Any]) -> None:
+    startup = f", start-up {run['startup']:.1f} s" if "startup" in run else ""
+    print(
+        f"{name:9} {run['alerts']} alerts in {run['seconds']:6.2f} s: "
+        f"{rate(run):5.0f} alerts/s, {run['alerts'] / run['cpu']:5.0f} per CPU second, "
+        f"peak {run['peak_mb']:5.0f} MB{startup}",
+        flush=True,
+    )
+
+
+def rate(run: dict[str, Any]) -> float:
+    return float(run["alerts"] / run["seconds"])
+
+
+def report(runs: list[dict[str, Any]], options: argparse.Namespace) -> None:
+    rates = {name: [rate(run[name]) for run in runs] for name in runs[0]}
+    print(f"\nmedian of {len(runs)} runs; {options.alerts} alerts, {options.filters} filters")
+    for name, some in rates.items():
+        spread = f"({min(some):.0f}–{max(some):.0f})"
+        print(f"{name:9} {statistics.median(some):6.0f} alerts/s {spread}")
+    for other in rates.keys() - {"nightjar"}:
+        ratios = [a / b for a, b in zip(rates["nightjar"], rates[other], strict=True)]
+        each = ", ".join(f"{ratio:.2f}" for ratio in ratios)
+        print(f"nightjar / {other:8} {statistics.median(ratios):6.2f}  (each run: {each})")
+    show_inside([run["nightjar"] for run in runs])
+    write_record(options.json, "drain", {"options": plain(options), "runs": runs})
+
+
+def show_inside(runs: list[dict[str, Any]]) -> None:
+    """Where the middle run's time went."""
+    run = sorted(runs, key=rate)[len(runs) // 2]
+    per_alert = 1e6 / run["alerts"]
+    print(f"\nthe run of {rate(run):.0f} alerts/s: {run['cpu']:.1f} CPU s, {run['messages']} sent")
+    print("stage        batches  s in batches  CPU s of tasks")
+    for stage, busy in run["busy"].items():
+        print(f"{stage:12} {run['batches'][stage]:7} {busy:13.1f} {run['task_cpu'][stage]:15.1f}")
+    print("\nwork                    CPU s  share  µs per alert")
+    for work, seconds in sorted(run["work"].items(), key=lambda item: -item[1]):
+        share = seconds / run["cpu"]
+        print(f"{work:22} {seconds:6.1f} {share:6.1%} {seconds * per_alert:9.0f}")
+    print("\nscience module          CPU s  share  µs per alert")
+    for name, seconds in run["modules"].items():
+        share = seconds / run["cpu"]
+        print(f"{name:22} {seconds:6.1f} {share:6.1%} {seconds * per_alert:9.0f}")
+    written = ", ".join(f"{t} {b / 1e3:.1f} kB" for t, b in run["bytes_per_alert"].items())
+    print(f"\nParquet per alert: {written}; peak {max(r['peak_mb'] for r in runs):.0f} MB")
+
+
+def plain(options: argparse.Namespace) -> dict[str, Any]:
+    return {k: str(v) if isinstance(v, Path) else v for k, v in vars(options).items()}
+
+
+if __name__ == "__main__":
+    main()
