@@ -24,13 +24,23 @@ from tests.e2e.site import QUICK_JAVA, ROOT, Job, make_topic, produce, wait_unti
 ALERTS, BATCH = 160, 40
 FILTERS = {"all": ("alert_id >= 0", "lite"), "odd": ("alert_id % 2 = 1", "cutouts")}
 STAGES = ("raw", "science", "distribute")
+# The command, with a backlog of this size called a long one.
+REHEARSING = """
+import sys
+from broker.commands.app import main
+from broker.pipeline import stream2raw
+stream2raw._BACKLOG, stream2raw._REHEARSED = 20, 10
+sys.exit(main(["run", *sys.argv[1:]]))
+"""
 STOPPED = "stopped on request; the next start continues here"
 
 
 class RunSite(DistributeSite):
     """A site that runs all stages in one process."""
 
-    def run_all(self, *options: str, pause: str = "", by_java: bool = False) -> Job:
+    def run_all(
+        self, *options: str, pause: str = "", by_java: bool = False, rehearsing: bool = False
+    ) -> Job:
         """Start the command, or its job by spark-submit; it may wait at a stage's fault point."""
         environ = {**os.environ, **QUICK_JAVA, "SPARK_CONF_DIR": str(ROOT / "conf")}
         if pause:
@@ -40,6 +50,8 @@ class RunSite(DistributeSite):
         program = [str(ROOT / "bin/nightjar"), "run"]
         if by_java:
             program = [str(Path(sys.executable).parent / "spark-submit"), "jobs/run.py"]
+        if rehearsing:
+            program = [sys.executable, "-c", REHEARSING]
         return self._run([*program, "--survey", self.survey, *options, *self.settings()], environ)
 
     def batches(self, stage: str) -> set[str]:
@@ -118,7 +130,7 @@ def live(site: RunSite) -> Story:
     dead = site.run_all(by_java=True)
     dead.wait()
     shutil.rmtree(taken)
-    last = site.run_all("--once")
+    last = site.run_all("--once", rehearsing=True)
     last.wait()
     overlap = {stage for stage, keys in before.items() if keys}
     return Story(site, stopped, overlap, before, after, dead, stuck, last, scrape, status)
@@ -180,6 +192,11 @@ def test_run_to_the_end_everything_is_out_exactly_once(story: Story) -> None:
         assert site.storage.names(f"staging/{stage}") == []
     code, findings = site.audit("--deep")
     assert code == 0, findings
+
+
+def test_before_a_long_backlog_it_rehearses_and_nothing_stays_of_that(story: Story) -> None:
+    assert "rehearsed with 10 packets" in story.last.text
+    assert list(story.site.root.glob("ztf/**/rehearsal*")) == []
 
 
 def test_a_stage_that_another_process_runs_is_not_run_twice(story: Story) -> None:
