@@ -66,7 +66,7 @@ class Ingest(Section):
     max_offsets_per_batch: int = Field(
         0, ge=0, description="0: derived from the mean packet size and `batch_megabytes`"
     )
-    batch_megabytes: int = Field(256, ge=1, description="packet bytes that one batch aims at")
+    batch_megabytes: int = Field(512, ge=1, description="packet bytes that one batch aims at")
     trigger_seconds: float = Field(1.0, gt=0, description="shortest time between two batches")
     mjd_range: tuple[float, float] | None = Field(
         None, description="accepted times of simulated surveys (MJD); none: the survey's own rule"

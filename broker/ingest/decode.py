@@ -1,9 +1,12 @@
-"""Decode: framed packets become rows of the raw table, or a reason why not; all in the JVM."""
+"""Decode: framed packets become rows of the raw table, or a reason why not; all in the JVM.
+
+As in `broker.ingest.framing`, each function gives a transformation whose columns are built once.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import reduce
 from typing import Any
 
@@ -11,21 +14,24 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 from pyspark.sql.avro.functions import from_avro
 
+from broker.ingest.framing import Transform
 from broker.ingest.refusals import Refusal, first_refusal
 from broker.ingest.writers import Writer
 from broker.nights import MJD_OF_UNIX_EPOCH
 from broker.surveys import Survey
 
+# What framing and decoding add to the columns of a message.
+DECODED = ("reason", "detail", "schema_key", "record", "unknown_fields")
 _MICROSECONDS_PER_DAY = 86_400_000_000.0
 
 
-def decode(framed: DataFrame, writers: Sequence[Writer], reader: Any) -> DataFrame:
+def decoding(writers: Sequence[Writer], reader: Any) -> Transform:
     """Add ``record``, the packet as a struct of the reader schema, and ``unknown_fields``.
+
+    Takes a frame with ``schema_key`` and ``payload``.
 
     Parameters
     ----------
-    framed
-        Frame with ``schema_key`` and ``payload``.
     writers
         Known writer schemas; rows of other keys get null.
     reader
@@ -41,12 +47,14 @@ def decode(framed: DataFrame, writers: Sequence[Writer], reader: Any) -> DataFra
         if writer.unknown_fields:
             names = F.array(*map(F.lit, writer.unknown_fields))
             unknown = F.when(is_this, names).otherwise(unknown)
-    decoded = framed.withColumns({"record": record, "unknown_fields": unknown})
-    return decoded.drop("payload")
+    decoded = {"record": record, "unknown_fields": unknown}
+    return lambda framed: framed.withColumns(decoded).drop("payload")
 
 
-def identify(decoded: DataFrame, survey: Survey) -> DataFrame:
+def identifying(survey: Survey) -> Callable[[DataFrame, Sequence[str]], DataFrame]:
     """Add what every survey's alert has, null where the packet does not tell.
+
+    Takes the decoded frame and the names of its columns.
 
     ``alert_id, object_id, ra_deg, dec_deg, mjd_utc``, by the survey's expressions.
     """
@@ -57,11 +65,13 @@ def identify(decoded: DataFrame, survey: Survey) -> DataFrame:
         "dec_deg": F.expr(f"cast({survey.dec_deg} as double)"),
         "mjd_utc": F.expr(f"cast({survey.mjd_utc} as double)"),
     }
-    # The expressions name fields of the packet: bring them to the top level.
-    opened = decoded.select(*decoded.columns, "record.*")
-    return opened.select(
-        *decoded.columns, *(column.alias(name) for name, column in columns.items())
-    )
+    identity = [column.alias(name) for name, column in columns.items()]
+
+    def identify(decoded: DataFrame, columns: Sequence[str]) -> DataFrame:
+        # The expressions name fields of the packet: bring them to the top level.
+        return decoded.select(*columns, "record.*").select(*columns, *identity)
+
+    return identify
 
 
 def night_column(mjd: Column, offset_hours: float) -> Column:
@@ -72,9 +82,7 @@ def night_column(mjd: Column, offset_hours: float) -> Column:
     return F.date_format(date, "yyyyMMdd").cast("int")
 
 
-def check(
-    identified: DataFrame, survey: Survey, mjd_range: tuple[float, float] | None
-) -> DataFrame:
+def checking(survey: Survey, mjd_range: tuple[float, float] | None) -> Transform:
     """Name, in ``reason`` and ``detail``, the first thing that makes no sense in a decoded row.
 
     The bytes of a packet decoded with a wrong schema are mostly valid numbers, so this is what
@@ -115,13 +123,11 @@ def check(
     reason = F.coalesce("reason", reason)
     # Most rows need their bytes no longer, and 75 kB are much to carry along.
     packet = F.when(reason.isNotNull() | F.col("unknown_fields").isNotNull(), F.col("value"))
-    checked = identified.withColumns(
-        {
-            "reason": reason,
-            "detail": detail,
-            "packet": packet,
-            "packet_bytes": F.length("value"),
-            "night": night_column(mjd, survey.night_offset_hours),
-        }
-    )
-    return checked.drop("value")
+    checked = {
+        "reason": reason,
+        "detail": detail,
+        "packet": packet,
+        "packet_bytes": F.length("value"),
+        "night": night_column(mjd, survey.night_offset_hours),
+    }
+    return lambda identified: identified.withColumns(checked).drop("value")

@@ -12,11 +12,12 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
 from broker.errors import InputError, SettingsError
-from broker.ingest.decode import check, decode, identify
+from broker.ingest.decode import DECODED, checking, decoding, identifying
 from broker.ingest.framing import (
-    frame_bare,
-    frame_confluent,
-    frame_container,
+    Transform,
+    bare_framing,
+    confluent_framing,
+    container_framing,
     without_known_header,
 )
 from broker.ingest.headers import LEARN_AT_ONCE, Header, KnownHeaders, parse_header
@@ -57,6 +58,9 @@ class PacketDecoder:
         self._passing: tuple[Header, ...] = ()
         self._aligned: dict[str, Writer] = {}
         self._fixed = self._fixed_writers()
+        self._identify = identifying(survey)
+        self._check = checking(survey, ingest.mjd_range)
+        self._built_for: tuple[Header, ...] | None = None
 
     def decode(self, packets: DataFrame) -> DataFrame:
         """Add to ``value, topic, partition, offset, kafka_timestamp``: the packet, and its faults.
@@ -68,8 +72,12 @@ class PacketDecoder:
             ``night``, ``schema_key``, ``unknown_fields``, ``packet``, ``packet_bytes``, and
             ``reason`` and ``detail``, which are null for rows of the raw table.
         """
-        decoded = decode(self._frame(packets), self._writers(), self._reader)
-        return check(identify(decoded, self.survey), self.survey, self._ingest.mjd_range)
+        if self._built_for != self._headers:
+            self._frame, self._decode = self._framing(), decoding(self._writers(), self._reader)
+            self._built_for = self._headers
+        decoded = self._decode(self._frame(packets))
+        # Asking the frame for its columns would fetch the record's whole schema from Java.
+        return self._check(self._identify(decoded, [*packets.columns, *DECODED]))
 
     def unknown(self, packets: DataFrame) -> DataFrame:
         """Messages whose container header has not been met."""
@@ -112,13 +120,13 @@ class PacketDecoder:
     def _headers(self) -> tuple[Header, ...]:
         return (*self._known.headers, *self._passing)
 
-    def _frame(self, packets: DataFrame) -> DataFrame:
+    def _framing(self) -> Transform:
         if self._ingest.framing == "bare":
-            return frame_bare(packets, self._fixed[0].key)
+            return bare_framing(self._fixed[0].key)
         if self._ingest.framing == "confluent":
-            return frame_confluent(packets, [int(writer.key) for writer in self._fixed])
+            return confluent_framing([int(writer.key) for writer in self._fixed])
         keys = {header.digest: _schema_key(header.schema) for header in self._headers}
-        return frame_container(packets, self._headers, keys)
+        return container_framing(self._headers, keys)
 
     def _writers(self) -> list[Writer]:
         if not self.learns:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import pyarrow as pa
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 from pyspark.sql.pandas.functions import arrow_udf
 from pyspark.sql.types import StringType, StructType
@@ -25,6 +27,12 @@ def raw_rows(checked: DataFrame) -> DataFrame:
         The packet under its own names, ``alert_id``, ``object_id``, ``healpix29``, the struct
         ``ingest`` and ``night``. The bytes are kept where a field has no column.
     """
+    return checked.where(F.col("reason").isNull()).select("record.*", *_raw_columns())
+
+
+@cache
+def _raw_columns() -> tuple[Column, ...]:
+    """Built once: over a hundred calls into Java."""
     ingest = F.struct(
         "topic",
         "partition",
@@ -35,13 +43,13 @@ def raw_rows(checked: DataFrame) -> DataFrame:
         "unknown_fields",
         "packet",
     )
-    return checked.where(F.col("reason").isNull()).select(
-        "record.*",
-        "alert_id",
-        "object_id",
-        healpix29(F.col("ra_deg"), F.col("dec_deg")).alias("healpix29"),
+    healpix = healpix29(F.col("ra_deg"), F.col("dec_deg"))
+    return (
+        F.col("alert_id"),
+        F.col("object_id"),
+        healpix.alias("healpix29"),
         ingest.alias("ingest"),
-        "night",
+        F.col("night"),
     )
 
 

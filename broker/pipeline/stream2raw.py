@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -47,9 +46,8 @@ CHECKPOINT = "checkpoints/stream2raw"
 # Until packets have been seen, they are taken to be as large as ZTF's.
 _PACKET_BYTES = 75_000
 _SAMPLE = 100
-# A backlog of so many packets is worth a rehearsal with so few, again and again until a round is no
-# faster than the one before.
-_BACKLOG, _REHEARSED, _ROUNDS, _NO_FASTER = 4000, 1500, 6, 0.9
+# A backlog of so many packets is worth a rehearsal with so few, twice: a third brings nothing.
+_BACKLOG, _REHEARSED, _ROUNDS = 4000, 1500, 2
 
 
 @dataclass
@@ -117,7 +115,9 @@ class Stream2Raw:
         self._rehearse(waiting, rehearse_next)
         return Stream(
             name=STAGE,
-            frame=stream_packets(self.spark, kafka, starting, self._max_offsets(sample)),
+            frame=stream_packets(
+                self.spark, kafka, starting, self._max_offsets(sample, _messages(waiting))
+            ),
             process=self.process,
             checkpoint=self._storage.uri(CHECKPOINT),
             trigger_seconds=self.settings.ingest.trigger_seconds,
@@ -185,7 +185,7 @@ class Stream2Raw:
         self, waiting: dict[Place, Span], rehearse_next: Callable[[str], None] | None
     ) -> None:
         """Before a long backlog: it is done sooner by a program that is compiled."""
-        if sum(span.until - span.start for span in waiting.values()) < _BACKLOG:
+        if _messages(waiting) < _BACKLOG:
             return
         few = _REHEARSED // len(waiting)
         spans = {
@@ -195,26 +195,29 @@ class Stream2Raw:
         # Detached from its source, as a stream's batches are: else other code would be generated.
         packets = read_packets(self.spark, self.settings.kafka, spans).localCheckpoint(eager=False)
         packets = at_batch_time(packets, dt.datetime.now(dt.UTC))
-        before = math.inf
+        began = time.monotonic()
         for _ in range(_ROUNDS):
-            began = time.monotonic()
             with rehearsal(self._storage, STAGE) as attempt:
                 rehearse(self._decoder, packets, attempt)
                 if rehearse_next is not None:
                     rehearse_next(attempt.table_folder("raw"))
-            seconds = time.monotonic() - began
-            log.info("rehearsed with %d packets in %.1f s", few * len(waiting), seconds)
-            if seconds > _NO_FASTER * before:
-                break
-            before = seconds
+        seconds = time.monotonic() - began
+        log.info("rehearsed %d times with %d packets: %.1f s", _ROUNDS, _REHEARSED, seconds)
 
-    def _max_offsets(self, sample: list[bytes]) -> int:
-        """Records that make a batch of the size that the settings aim at."""
+    def _max_offsets(self, sample: list[bytes], waiting: int) -> int:
+        """Records that make a batch of about the size that the settings aim at."""
         wanted = self.settings.ingest
         if wanted.max_offsets_per_batch:
             return wanted.max_offsets_per_batch
         mean = sum(map(len, sample)) / len(sample) if sample else _PACKET_BYTES
-        return max(100, int(wanted.batch_megabytes * 1_000_000 / max(mean, 1.0)))
+        aim = max(100, int(wanted.batch_megabytes * 1_000_000 / max(mean, 1.0)))
+        # A backlog in even batches: a small one at its end would cost nearly as much as a large.
+        batches = max(1, round(waiting / aim))
+        return max(aim, -(-waiting // batches))
+
+
+def _messages(waiting: dict[Place, Span]) -> int:
+    return sum(span.until - span.start for span in waiting.values())
 
 
 def _reached(rows: list[LedgerRow]) -> dict[Place, Reached]:

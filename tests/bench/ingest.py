@@ -147,13 +147,13 @@ def drain_stream2raw(settings: Settings, _: int) -> tuple[int, float, float]:
     began = time.time()
     spark = build_session("bench stream2raw")
     Runner(spark, once=True).run([Stream2Raw(spark, settings).stream()])
-    ended = time.time()
     rows = Ledger(Storage(settings.survey_root)).rows("raw")
     first = min(row.batch_time for row in rows).timestamp()
-    return sum(row.written for row in rows), ended - first, first - began
+    last = last_written(Path(settings.survey_root) / "ledger/stage=raw")
+    return sum(row.written for row in rows), last - first, first - began
 
 
-def drain_bytes(settings: Settings, _: int) -> tuple[int, float, float]:
+def drain_bytes(settings: Settings, alerts: int) -> tuple[int, float, float]:
     from pyspark.sql import DataFrame
 
     from broker.ingest.source import stream_packets
@@ -162,7 +162,7 @@ def drain_bytes(settings: Settings, _: int) -> tuple[int, float, float]:
 
     began = time.time()
     spark = build_session("bench bytes")
-    limit = Stream2Raw(spark, settings)._max_offsets([b"x" * 66_000])
+    limit = Stream2Raw(spark, settings)._max_offsets([b"x" * 70_000], alerts)
     frame = stream_packets(spark, settings.kafka, {"startingOffsets": "earliest"}, limit)
     starts: list[float] = []
 
@@ -178,11 +178,15 @@ def drain_bytes(settings: Settings, _: int) -> tuple[int, float, float]:
         .start()
     )
     query.awaitTermination()
-    ended = time.time()
     alerts = spark.read.parquet(f"{settings.storage.root}/bytes/*").count()
     # The offset log is written just before the first batch begins.
     first = (Path(checkpoint) / "offsets" / "0").stat().st_mtime
-    return alerts, ended - first, first - began
+    return alerts, last_written(Path(checkpoint) / "commits") - first, first - began
+
+
+def last_written(folder: Path) -> float:
+    """When the last file of a folder was written: the last commit."""
+    return max(file.stat().st_mtime for file in folder.iterdir())
 
 
 def drain_loop(settings: Settings, expected: int) -> tuple[int, float, float]:

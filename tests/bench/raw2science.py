@@ -29,6 +29,7 @@ from broker.settings import PROJECT_ROOT, Settings, load_settings
 from broker.simulator.generated import GeneratedNight
 from broker.sinks.ledger import Ledger, LedgerRow
 from broker.storage import Storage
+from tests.bench.ingest import last_written
 from tests.bench.processes import cpu_seconds, peak_mb
 from tests.recorded_packets import raw_table
 from tests.science_rows import FIRST_ID, write_batch
@@ -122,12 +123,11 @@ def drain(settings: Settings) -> Run:
     spark = build_session("bench raw2science")
     runner = Runner(spark, once=True)
     runner.run([Raw2Science(spark, settings, runner.check_stop).stream()])
-    ended = time.time()
     rows = Ledger(Storage(settings.survey_root)).rows("science")
     first = min(row.batch_time for row in rows).timestamp()
     return Run(
         alerts=sum(row.written for row in rows),
-        seconds=ended - first,
+        seconds=last_written(Path(settings.survey_root) / "ledger/stage=science") - first,
         startup=first - began,
         batches=[row.seconds for row in rows],
         modules=by_module(rows),
