@@ -202,7 +202,7 @@ class Stream2Raw:
                 if rehearse_next is not None:
                     rehearse_next(attempt.table_folder("raw"))
         seconds = time.monotonic() - began
-        log.info("rehearsed %d times with %d packets: %.1f s", _ROUNDS, _REHEARSED, seconds)
+        log.info("rehearsed with %d packets in %.1f s", few * len(waiting), seconds)
 
     def _max_offsets(self, sample: list[bytes], waiting: int) -> int:
         """Records that make a batch of about the size that the settings aim at."""

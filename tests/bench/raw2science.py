@@ -71,7 +71,7 @@ def main() -> None:
 def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bin/bench raw2science", description=__doc__)
     parser.add_argument("--alerts", type=int, default=20_000)
-    parser.add_argument("--batch", type=int, default=2_500, help="alerts in a raw batch")
+    parser.add_argument("--batch", type=int, default=7_000, help="alerts in a raw batch")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--root", help=argparse.SUPPRESS)
     return parser.parse_args()
