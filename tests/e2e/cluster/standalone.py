@@ -34,20 +34,23 @@ class Standalone:
         """Address for ``--master``."""
         return f"spark://{HOST}:{self.port}"
 
-    def start(self, workers: int = 2) -> None:
-        """Start the master and its workers, one core each, and wait until they have met."""
+    def start(self) -> None:
+        """Start the master."""
         self._launch("master", "master.Master", "--host", HOST, "--port", str(self.port))
         wait_until(lambda: not port_is_free(self.port), "the master listens")
-        for _ in range(workers):
-            self.add_worker()
 
-    def add_worker(self) -> None:
-        """Start one more worker."""
+    def complete(self) -> None:
+        """Start workers, one core each, until there are two."""
+        fresh = [self._add_worker() for _ in range(2 - len(self.workers))]
+        for worker in fresh:
+            worker.wait_for("Successfully registered with master")
+
+    def _add_worker(self) -> Job:
         name = f"worker-{len(self._all)}"
         work = self.folder / name / "work"
         options = ["--host", HOST, "--cores", "1", "--memory", "1g", "--work-dir", str(work)]
         self.workers.append(self._launch(name, "worker.Worker", *options, self.master))
-        self.workers[-1].wait_for("Successfully registered with master")
+        return self.workers[-1]
 
     def _launch(self, name: str, program: str, *options: str) -> Job:
         folder = self.folder / name
@@ -113,11 +116,6 @@ class Standalone:
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(pid, signal.SIGKILL)
             job.process.wait()
-
-    def executor_logs(self) -> str:
-        """What all executors have said."""
-        logs = sorted(self.folder.glob("worker-*/work/app-*/*/stderr"))
-        return "\n".join(log.read_text(errors="replace") for log in logs)
 
 
 def _has_open(worker: Job, folder: Path) -> bool:

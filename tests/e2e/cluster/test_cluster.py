@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import subprocess
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from pyspark.sql import DataFrame, SparkSession
 
 from broker.kafka.server import EmbeddedKafka
-from broker.science.apply import apply_modules
-from broker.settings import load_settings
-from broker.surveys import get_survey
 from tests.crafted import ztf_packets
 from tests.e2e.cluster.cluster_site import ClusterSite
 from tests.e2e.cluster.standalone import Standalone
@@ -78,43 +73,24 @@ def filled_topic(kafka: EmbeddedKafka, alerts: int) -> str:
 
 
 def test_every_stage_runs_from_the_archive_though_a_worker_is_lost_in_mid_batch(
-    make: Make, kafka: EmbeddedKafka, cluster: Standalone, spark: SparkSession
+    make: Make, kafka: EmbeddedKafka, cluster: Standalone
 ) -> None:
     topic = filled_topic(kafka, 100)
     site = make(topic)
+    cluster.complete()
     job = site.submit("run", "--once")
     cluster.kill_worker_that_writes(site.staging("raw"), job)
     assert job.wait() == 0, job.text
     assert "Lost executor" in job.text
-    cluster.add_worker()
     assert_worked_from_the_archive(cluster)
     assert site.raw_by_duckdb() == positions(topic, 100, PARTITIONS)
-    assert as_texts(spark.read.parquet(f"{site.root}/ztf/online/science")) == as_texts(
-        science_here(site, spark)
-    )
     assert site.published() == site.expected()
-    assert len(site.expected()["everything"]) == 100
+    assert site.expected()["everything"] == list(range(100))
 
 
 def assert_worked_from_the_archive(cluster: Standalone) -> None:
-    """Workers have unpacked the archive, and know of nothing else of ours."""
+    """It is what workers have unpacked; they know of nothing else of ours."""
     assert list(cluster.folder.glob("worker-*/work/app-*/*/nightjar/broker/settings.py"))
-    said = cluster.executor_logs()
-    assert said
-
-
-def science_here(site: ClusterSite, spark: SparkSession) -> DataFrame:
-    """Science of the raw rows, in this process."""
-    settings = load_settings("ztf", environ={}).science
-    rows = spark.read.parquet(f"{site.root}/ztf/online/raw")
-    return apply_modules(rows, get_survey("ztf"), settings, dt.datetime.now(dt.UTC))
-
-
-def as_texts(rows: DataFrame) -> list[str]:
-    """Rows but for the time and the name of the batch; text also compares NaN and nulls."""
-    names = sorted(set(rows.columns) - {"science_at", "batch"})
-    ordered = rows.select(names).orderBy("alert_id")
-    return [str(row.asDict(recursive=True)) for row in ordered.collect()]
 
 
 def test_each_job_loses_a_worker_in_mid_batch_and_gives_the_rows_of_local_mode(
@@ -123,17 +99,17 @@ def test_each_job_loses_a_worker_in_mid_batch_and_gives_the_rows_of_local_mode(
     topic = filled_topic(kafka, 600)
     there, here = make(topic), make(topic)
     for name, stage in (("stream2raw", "raw"), ("raw2science", "science")):
+        cluster.complete()
         job = there.submit(name, "--once")
         cluster.kill_worker_that_writes(there.staging(stage), job)
         assert job.wait() == 0, job.text
         assert "Lost executor" in job.text
-        cluster.add_worker()
+    cluster.complete()
     job = there.submit("distribute", "--once", fault="distribute:mid_send:20")
     there.wait_for_mark(job)
     cluster.kill_worker(cluster.workers[0])
     there.mark.unlink()
     assert job.wait() == 0, job.text
-    cluster.add_worker()
     here.run_here()
     assert_same(there, here)
     code, findings = there.audit("--deep")
