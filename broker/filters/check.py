@@ -11,6 +11,7 @@ from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.logger import PySparkLogger
 from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 from pyspark.sql.types import StructType
 
 from broker.errors import InputError
@@ -51,9 +52,9 @@ class CheckedFilter:
         """The filter itself."""
         return self.file.filter
 
-    def condition(self, session: SparkSession) -> Column:
-        """Whether an alert passes; null is no."""
-        return guarded(session, self.evaluated.expression)
+    def match(self, session: SparkSession, position: int) -> Column:
+        """Return this number for an alert that passes, else null."""
+        return F.when(guarded(session, self.evaluated.expression), F.lit(position))
 
 
 class Checker:
@@ -171,9 +172,10 @@ class Checker:
             yield f"{file.place(0)}: DuckDB does not read this where: {objection}"
 
     def _failure(self, checked: Sequence[CheckedFilter]) -> str | None:
-        conditions = [one.condition(self._an_alert.sparkSession) for one in checked]
+        session = self._an_alert.sparkSession
+        matches = [one.match(session, position) for position, one in enumerate(checked)]
         try:
-            self._an_alert.select(*conditions).collect()
+            self._an_alert.select(*matches).collect()
         except PySparkException as error:
             return first_sentence(error)
         except Py4JJavaError as error:

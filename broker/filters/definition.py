@@ -28,10 +28,10 @@ class Filter(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(description="of the filter, and the end of its topic's name")
-    description: str = Field(min_length=1, description="one scientific sentence")
-    source: str = Field(min_length=1, description="paper or practice it follows")
+    description: str = Field(description="one scientific sentence")
+    source: str = Field(description="paper or practice it follows")
     survey: str
-    where: str = Field(min_length=1, description="SQL over the science columns")
+    where: str = Field(description="SQL over the science columns")
     max_share: float = Field(0.05, gt=0, le=1, description="share of the stream it may pass")
     payload: Payload = "full"
     owner: str = ""
@@ -51,6 +51,13 @@ class Filter(BaseModel):
         if name == "published":
             raise ValueError("that topic tells what has been published; choose another name")
         return name
+
+    @field_validator("description", "source", "where")
+    @classmethod
+    def _is_said(cls, text: str) -> str:
+        if not text.strip():
+            raise ValueError("it is empty")
+        return text
 
     @field_validator("survey")
     @classmethod
@@ -85,7 +92,9 @@ class FilterFile:
     def place(self, start: int) -> str:
         """Where character ``start`` of the where is: ``file:line:column``, counted from 1."""
         where = self.filter.where
-        begin = self.text.find(where)
+        # A description may say the same in the same words.
+        key = _position_of_key(self.text, "where")
+        begin = self.text.find(where, key)
         if begin < 0:  # written with escapes, so that file and value differ
             line, column = _line_and_column(where, start)
             return f"{self.path}: where, line {line}, column {column}"
@@ -102,7 +111,7 @@ def read_filter(path: Path) -> FilterFile:
         Names file, line and key.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # some editors begin a file with a mark
         values = tomllib.loads(text)
     except OSError as error:
         raise InputError(f"cannot read the filter {path}: {error.strerror}") from None
@@ -183,8 +192,13 @@ def _explain(path: Path, text: str, item: Any) -> str:
 
 
 def _line_of_key(text: str, key: str) -> int:
-    found = re.search(rf"""^[ \t]*["']?{re.escape(key)}\b""", text, re.MULTILINE)
-    return _line_and_column(text, found.start())[0] if found else 1
+    return _line_and_column(text, _position_of_key(text, key))[0]
+
+
+def _position_of_key(text: str, key: str) -> int:
+    """Where the line of a key begins, 0 if there is none."""
+    found = re.search(rf"""^[ \t]*["']?{re.escape(key)}["']?[ \t]*[.=]""", text, re.MULTILINE)
+    return found.start() if found else 0
 
 
 def _line_and_column(text: str, position: int) -> tuple[int, int]:

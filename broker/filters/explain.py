@@ -49,10 +49,13 @@ def more_than_one_condition(file: FilterFile, parsed: Tree) -> InputError:
 
 
 def first_sentence(error: PySparkException) -> str:
-    """Spark's message without its code, its plan and its state number."""
+    """Spark's message without its code, its advice, its plan and its state number."""
     text = str(error).strip().partition("\n")[0]
     text = re.sub(r"^\[[\w.]+\]\s*", "", text)
-    return re.sub(r"\s*(SQLSTATE: \w+.*|\(line \d+, pos \d+\).*)$", "", text).rstrip(".: ")
+    text = re.sub(r"\s*(SQLSTATE: \w+.*|\(line \d+, pos \d+\).*)$", "", text)
+    # The type of a record names all its fields.
+    text = re.sub(r'"((?:STRUCT|ARRAY)<[^"]{40})[^"]*"', r'"\1…"', text.partition(". ")[0])
+    return text.rstrip(".: ")
 
 
 def _culprit(where: str, error: PySparkException) -> tuple[str, int]:

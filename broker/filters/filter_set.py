@@ -166,8 +166,7 @@ class FilterSet:
     def _matches_column(self) -> Column:
         """One expression for all filters; building it takes a call to Java per filter."""
         positions = [
-            F.when(one.condition(self.session), F.lit(position))
-            for position, one in enumerate(self._in_order)
+            one.match(self.session, position) for position, one in enumerate(self._in_order)
         ]
         if not positions:
             return F.array().cast("array<int>")

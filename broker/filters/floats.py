@@ -43,7 +43,10 @@ def _widening(tree: Tree) -> Iterator[Node]:
             if (child := _widened(cast)) is not None
         }
         if "float" in widened.values():
-            yield from (n for n, kind in widened.items() if kind.startswith("decimal"))
+            for node, kind in widened.items():
+                # 0.5BD has no place of its own: Spark gives it its parent's.
+                if kind.startswith("decimal") and tree.span(node) != tree.span(parent):
+                    yield node
 
 
 def _widened(cast: Node) -> Node | None:

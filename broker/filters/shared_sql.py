@@ -50,15 +50,22 @@ class DuckDBReader:
 
 
 def outside_shared_sql(parsed: Tree, analysed: Tree) -> Iterator[tuple[Node, Tree, str]]:
-    """Nodes, the tree each is in, and what is different about it."""
-    for node in parsed.nodes:
-        if node.kind not in _KINDS or _function_name(node) not in _FUNCTIONS:
-            yield node, parsed, "is outside the SQL that Spark and DuckDB share"
-        elif node.kind in ("Divide", "Remainder") and not _is_by_number(node):
-            yield node, parsed, "by 0 is null here, so no match; DuckDB: infinity or an error"
+    """Outermost nodes, the tree each is in, and what is different about it."""
+    for node, what in _outermost(parsed.root):
+        yield node, parsed, what
     for node in analysed.nodes:
         if node.kind == "Cast" and _reads_text_as_number(node):
             yield node, analysed, "takes text for a number: null if it is none; DuckDB: an error"
+
+
+def _outermost(node: Node) -> Iterator[tuple[Node, str]]:
+    if node.kind not in _KINDS or _function_name(node) not in _FUNCTIONS:
+        yield node, "is outside the SQL that Spark and DuckDB share"
+        return
+    if node.kind in ("Divide", "Remainder") and not _is_by_number(node):
+        yield node, "by 0 is null here, so no match; DuckDB: infinity or an error"
+    for child in node.children:
+        yield from _outermost(child)
 
 
 def _function_name(node: Node) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from pyspark.errors import AnalysisException
@@ -12,6 +13,8 @@ from pyspark.sql.types import BooleanType
 
 from broker.errors import InputError
 from broker.filters.check import CheckedFilter, Checker
+from broker.filters.session import parse
+from broker.filters.tree import Tree
 
 Check = Callable[[str], CheckedFilter]
 
@@ -89,7 +92,8 @@ MISTAKES = [
     ),
     ("fooo(mag) > 1", "7:1: Spark has no function fooo"),
     ("abs(mag, 2) > 1", "7:1: The `abs` requires 1 parameters but the actual number is 2"),
-    ("mag > :limit", "7:7: Found the unbound parameter"),
+    ("mag > :limit", "7:7: Found the unbound parameter: limit"),
+    ("candidate > 5", '7:1: Cannot resolve "(candidate > 5)" due to data type mismatch'),
 ]
 SHARED = [
     "real_bogus.is_real",
@@ -175,6 +179,26 @@ def test_what_is_beyond_the_shared_sql_loads_with_a_warning_that_names_it(
 ) -> None:
     warnings = check(where).warnings
     assert any(f"f.toml:{warning}" in one for one in warnings), warnings
+
+
+def test_a_part_outside_is_named_once_and_its_own_parts_are_not(check: Check) -> None:
+    warnings = check("exists(lightcurve, x -> sqrt(x.mag) < 4) OR sqrt(mag) < 4").warnings
+    assert [one.partition("f.toml:")[2].split()[0] for one in warnings] == ["7:1:", "7:46:"]
+
+
+def test_the_type_of_a_record_is_not_spelled_out(check: Check) -> None:
+    with pytest.raises(InputError) as caught:
+        check("candidate > 5")
+    assert '("STRUCT<jd: DOUBLE, fid: INT' in str(caught.value)
+    assert len(str(caught.value)) < 400
+
+
+def test_what_spark_would_not_take_as_a_condition_is_found_by_the_trial(
+    checker: Checker, check: Check
+) -> None:
+    number = Tree(parse(checker.session, "mag"), "mag")
+    failed = checker.try_out([replace(check("mag < 18"), evaluated=number)])
+    assert "f cannot be evaluated: " in str(failed["f"])
 
 
 @pytest.mark.parametrize(

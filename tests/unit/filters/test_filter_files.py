@@ -72,13 +72,26 @@ def test_a_file_that_is_not_utf8_is_an_error(tmp_path: Path) -> None:
         ('"ztf"', '"ztf"\nmax_share = 0', "bright.toml:5: max_share = 0"),
         ('"ztf"', '"ztf"\npayload = "all"', "bright.toml:5: payload = 'all'"),
         ('"ztf"', '"ztf"\nexamples = ["x"]', "bright.toml:5: examples = 'x'"),
-        ('"Bright alerts."', '""', "bright.toml:2: description = ''"),
+        ('"Bright alerts."', '""', "bright.toml:2: description = '': it is empty"),
+        ('"Bright alerts."', '" "', "bright.toml:2: description = ' ': it is empty"),
     ],
 )
 def test_a_mistake_is_named_with_file_line_key_and_value(
     tmp_path: Path, old: str, new: str, message: str
 ) -> None:
     assert message in error_of(tmp_path, GOOD.replace(old, new))
+
+
+def test_a_place_is_in_the_where_though_the_description_says_the_same(tmp_path: Path) -> None:
+    text = GOOD.replace("Bright alerts.", "mag, where = nothing").replace(
+        '"""\nmag < 18\n  AND is_positive\n"""', '"mag"'
+    )
+    file = read_filter(write(tmp_path, text))
+    assert file.place(0) == f"{tmp_path}/bright.toml:5:10"
+
+
+def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
+    assert read_filter(write(tmp_path, f"\ufeff{GOOD}")).filter.name == "bright"
 
 
 def test_all_mistakes_of_a_file_are_named_at_once(tmp_path: Path) -> None:
