@@ -22,7 +22,7 @@ from broker.section import ENV_PREFIX, Section
 class Kafka(Section):
     """Kafka clusters and topics, and who we are to them."""
 
-    servers: str = Field(description="host:port[,host:port…] of the input cluster")
+    servers: str = Field(min_length=1, description="host:port[,host:port…] of the input cluster")
     input_topic: str = Field(description="a topic, or a Java regular expression of topics")
     security_protocol: SecurityProtocol = Field(
         "PLAINTEXT", description="SSL: TLS; SASL: user and password, by SCRAM-SHA-512"
@@ -34,7 +34,12 @@ class Kafka(Section):
         None, description="PEM certificates that vouch for the servers; none: the system's"
     )
     output_servers: str = Field("", description="empty: the same as `servers`")
-    output_prefix: str = Field("nightjar", description="topics are <prefix>_<survey>_<filter>")
+    output_prefix: str = Field(
+        "nightjar",
+        # What Kafka takes in a topic's name, with room for a survey and a filter.
+        pattern=r"^[A-Za-z0-9._-]{1,80}$",
+        description="topics are <prefix>_<survey>_<filter>",
+    )
     output_security_protocol: SecurityProtocol | None = Field(
         None, description="none: protocol, user, password and certificates as for `servers`"
     )
@@ -94,8 +99,9 @@ class Kafka(Section):
 
     def _check_login(self, which: str) -> None:
         """Refuse what contradicts itself; a password that lacks is found when it is wanted."""
-        protocol = getattr(self, f"{which}security_protocol") or "PLAINTEXT"
-        named = f"kafka.{which}security_protocol = {protocol}"
+        given_protocol = getattr(self, f"{which}security_protocol")
+        protocol = given_protocol or "PLAINTEXT"
+        named = f"kafka.{which}security_protocol = {given_protocol or '(not set)'}"
         given = {
             key: bool(value.get_secret_value() if isinstance(value, SecretStr) else value)
             for key in ("user", "password", "password_file", "ca_file")

@@ -6,6 +6,7 @@ whenever, on whatever machine, and no filter can stop the stream for the others.
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import Any
 
@@ -24,6 +25,8 @@ _STORED = "it depends on how the rows are stored"
 _RANDOM = "it is random; a fixed sample is alert_id % 113 = 0"
 _REGEX = "a regular expression can take for ever on one alert; use LIKE"
 _MEMORY = "it can fill all memory from one alert"
+
+_WORD_OF_TIME = re.compile(r"""['"]\s*(now|today|tomorrow|yesterday)\b""", re.IGNORECASE)
 
 # The first that fits counts; a trait stands for all that have it.
 _REASONS = {
@@ -51,6 +54,7 @@ _REASONS = {
     "InputFileBlockLength": _STORED,
     "SparkPartitionID": _STORED,
     "MonotonicallyIncreasingID": _STORED,
+    "AesEncrypt": _RANDOM,
     "Uniform": _RANDOM,
     "RandStr": _RANDOM,
     "ExpressionWithRandomSeed": _RANDOM,
@@ -81,10 +85,20 @@ def find_refused(tree: Tree, classes: Any) -> tuple[Node, str] | None:
         Gateway to Java classes by their names.
     """
     for node in tree.nodes:
-        reason = _reason(node.java_class, classes)
+        reason = _CLOCK if _is_word_of_time(node, tree) else _reason(node.java_class, classes)
         if reason is not None:
             return node, reason
     return None if tree.expression.deterministic() else (tree.root, _RANDOM)
+
+
+def _is_word_of_time(node: Node, tree: Tree) -> bool:
+    """Whether it is ``TIMESTAMP 'now'`` or alike, or a text that Spark takes for that."""
+    literal = node.children[0] if node.kind == "Cast" else node
+    return (
+        literal.kind == "Literal"
+        and node.type_name.startswith(("date", "timestamp"))
+        and _WORD_OF_TIME.search(tree.fragment(literal)) is not None
+    )
 
 
 @cache

@@ -20,6 +20,7 @@ from confluent_kafka.admin import AdminClient
 from broker.kafka.read import read_committed
 from broker.sinks.ledger import Ledger, LedgerRow
 from tests.e2e.site import ROOT, Job, Site
+from tests.quick_java import QUICK_JAVA
 from tests.science_rows import science_rows, write_batches
 
 _PATIENCE_SECONDS = 900.0
@@ -85,7 +86,7 @@ class DistributeSite(Site):
 
     def distribute(self, *options: str, fault: str | None = None) -> Job:
         """Start distribute; a fault point may kill it."""
-        environ = {**os.environ, "SPARK_CONF_DIR": str(ROOT / "conf")}
+        environ = {**os.environ, **QUICK_JAVA, "SPARK_CONF_DIR": str(ROOT / "conf")}
         if fault:
             environ["NIGHTJAR_FAULT"] = f"distribute:{fault}"
         words = ["jobs/distribute.py", "--survey", self.survey, *options, *self.settings()]
@@ -131,6 +132,15 @@ class DistributeSite(Site):
             name: sorted(int(header(message, "alert_id")) for message in self.messages(name))
             for name in self.expected()
         }
+
+    def check_exactly_once(self) -> None:
+        """Every topic holds exactly what its filter selects, and the audit agrees."""
+        expected = self.expected()
+        assert self.published() == expected
+        code, findings = self.audit("--deep")
+        assert code == 0, [finding for finding in findings if not finding["holds"]]
+        sent = sum(len(ids) for ids in expected.values())
+        assert any(f"{sent} messages" in finding["summary"] for finding in findings)
 
 
 def header(message: Message, name: str) -> str:

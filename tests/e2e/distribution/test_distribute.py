@@ -1,59 +1,78 @@
-"""distribute as an operator runs it: killed, restarted, and read by its subscribers."""
+"""What subscribers see of a distribute that was killed on its way, with our tools and others."""
 
 from __future__ import annotations
 
 import json
-import random
-import signal
-import time
+import os
+import pickle
+import re
+import subprocess
+import sys
 import uuid
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import fastavro
 import pyarrow.dataset as ds
+import pytest
 from confluent_kafka.admin import AdminClient, ConfigResource
 
-from broker.kafka.server import EmbeddedKafka, free_port
+from broker.commands.app import main
 from broker.sinks.kafka import partition_of
 from tests.e2e.distribution.distributing import DistributeSite, decode, header
 
-ALL_FAULTS = (
-    *("before_stage", "mid_send", "mid_send:777", "before_kafka_commit", "after_kafka_commit:2"),
-    *("after_stage", "after_seal", "before_commit:2", "after_commit"),
-)
-CLOCK_KILLS = 5
-REFUSED = {
-    "random": "rand() > 0.5",
-    "java": "java_method('java.lang.Math', 'abs', -1) = '1'",
-    "subquery": "alert_id IN (SELECT 1)",
-    "unknown": "no_such_column > 1",
-}
-NO_MATCH = {"zero": "1 / 0 > 0", "zeros": "1 / (alert_id - alert_id) > 0", "cast": "int(band) > 0"}
+SERVERS, TOPIC = "localhost:9092", "nightjar_ztf_real_not_solar_system"
+FINK_CLIENT = "fink-client==12.3.0"
+# Written for fink-client's own Python; prints what the test compares.
+READ_100 = """
+import pickle, sys
+from fink_client.consumer import AlertConsumer
+
+servers, topic, group = sys.argv[1:]
+consumer = AlertConsumer([topic], {"group.id": group, "bootstrap.servers": servers}, "ztf")
+alerts = []
+while len(alerts) < 100:
+    alerts += [alert for _, alert, _ in consumer.consume(100 - len(alerts), 5) if alert]
+consumer.close()
+sys.stdout.buffer.write(pickle.dumps(alerts))
+"""
 
 
-def check_exactly_once(site: DistributeSite) -> None:
-    """Every topic holds exactly what its filter selects, and the audit agrees."""
-    assert site.published() == site.expected()
-    code, findings = site.audit("--deep")
-    assert code == 0, [finding for finding in findings if not finding["holds"]]
-    sent = sum(len(ids) for ids in site.expected().values())
-    assert any(f"{sent} messages" in finding["summary"] for finding in findings)
+@pytest.fixture(scope="module")
+def expected(killed: DistributeSite) -> dict[str, list[int]]:
+    """Alerts that each filter selects."""
+    return killed.expected()
+
+
+@pytest.fixture
+def nightjar(killed: DistributeSite, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Run a command of the command line in this process; gives what it prints."""
+
+    def call(*words: str) -> str:
+        code = main([*words, "--survey", killed.survey, *killed.settings()])
+        captured = capsys.readouterr()
+        assert code == 0, captured.err
+        return captured.out
+
+    return call
 
 
 def test_topics_hold_exactly_what_their_filters_select_whenever_it_is_killed(
-    killed: DistributeSite,
+    killed: DistributeSite, expected: dict[str, list[int]]
 ) -> None:
-    expected = killed.expected()
     assert len(expected) == 6
     assert all(expected.values())
-    check_exactly_once(killed)
+    killed.check_exactly_once()
 
 
-def test_the_ledger_counts_by_filter(killed: DistributeSite) -> None:
+def test_the_ledger_counts_by_filter(
+    killed: DistributeSite, expected: dict[str, list[int]]
+) -> None:
     rows = killed.distributed()
     assert [row.key for row in rows] == [f"abcdef01-{k:06d}" for k in range(6)]
     assert {row.read for row in rows} == {100}
-    for name, ids in killed.expected().items():
+    for name, ids in expected.items():
         counts = [count for row in rows for count in row.by_filter if count.name == name]
         assert sum(count.matched for count in counts) == len(ids)
         (digest,) = {count.digest for count in counts}
@@ -91,33 +110,34 @@ def test_topics_are_made_as_the_settings_say(killed: DistributeSite) -> None:
     assert len(admin.list_topics(timeout=10).topics[name].partitions) == 3
 
 
-def test_topics_lists_what_there_is_to_subscribe_to(killed: DistributeSite) -> None:
-    job = killed.nightjar("topics", "--json")
-    assert job.process.returncode == 0, job.text
-    lines = {line["topic"]: line for line in json.loads(job.text)}
-    assert set(lines) == {killed.topic_of(name) for name in killed.expected()}
-    for name, ids in killed.expected().items():
+def test_topics_lists_what_there_is_to_subscribe_to(
+    killed: DistributeSite, expected: dict[str, list[int]], nightjar: Callable[..., str]
+) -> None:
+    lines = {line["topic"]: line for line in json.loads(nightjar("topics", "--json"))}
+    assert set(lines) == {killed.topic_of(name) for name in expected}
+    for name, ids in expected.items():
         line = lines[killed.topic_of(name)]
         assert (line["alerts"], line["alerts_last_day"]) == (len(ids), len(ids))
         assert (line["retention_days"], line["active"]) == (7.0, True)
-        message = killed.messages(name)[0]
-        assert line["schema_fingerprint"] == header(message, "schema_fingerprint")
-    shown = killed.nightjar("topics").text
-    assert "New transients with no catalogued source below them" in shown
+    message = killed.messages("hostless")[0]
+    shown = lines[killed.topic_of("hostless")]["schema_fingerprint"]
+    assert shown == header(message, "schema_fingerprint")
+    assert "New transients with no catalogued source below them" in nightjar("topics")
 
 
 def test_consume_goes_on_where_its_group_stopped_and_begins_again_at_a_time(
-    killed: DistributeSite, tmp_path: Path
+    killed: DistributeSite,
+    expected: dict[str, list[int]],
+    nightjar: Callable[..., str],
+    tmp_path: Path,
 ) -> None:
     topic = killed.topic_of("uniform_sample")
-    ids = killed.expected()["uniform_sample"]
+    ids = expected["uniform_sample"]
     began = killed.distributed()[0].batch_time
     group = ("--group", uuid.uuid4().hex, "--timeout", "0")
 
     def consume(*words: str) -> str:
-        job = killed.nightjar("consume", topic, *group, *words)
-        assert job.process.returncode == 0, job.text
-        return job.text
+        return nightjar("consume", topic, *group, *words)
 
     assert "Consumed 2 alerts" in consume("--max-alerts", "2", "--brief")
     assert f"Consumed {len(ids) - 2} alerts" in consume("--save", str(tmp_path / "rest.parquet"))
@@ -130,140 +150,100 @@ def test_consume_goes_on_where_its_group_stopped_and_begins_again_at_a_time(
     assert len(set(saved["candid"].to_pylist()) & set(ids)) == len(ids) - 2
 
 
-def test_no_filter_file_stops_the_others_and_changes_are_taken_in_between_batches(
-    own_site: Callable[..., DistributeSite],
+def science_by_id(site: DistributeSite) -> dict[int, dict[str, Any]]:
+    rows = ds.dataset(site.root / "ztf/online/science", partitioning="hive").to_table()
+    return {row["alert_id"]: row for row in rows.drop_columns(["batch"]).to_pylist()}
+
+
+def ten_lines(project_root: Path) -> str:
+    """As README.md prints them."""
+    blocks = re.findall(r"```python\n(.*?)```", (project_root / "README.md").read_text(), re.DOTALL)
+    (found,) = (block for block in blocks if "schemaless_reader" in block)
+    return found
+
+
+def test_ten_lines_of_python_read_a_topic(
+    killed: DistributeSite, expected: dict[str, list[int]], project_root: Path
 ) -> None:
-    site = own_site(filters="none")
-    site.write_filter("bright", "mag < 17")
-    for name, where in (REFUSED | NO_MATCH).items():
-        site.write_filter(name, where)
-    site.fill(100, 1)
-    refused = site.distribute_once()
-    assert refused.process.returncode == 2
-    assert all(f"{name}.toml" in refused.text for name in REFUSED)
-    assert not any(f"{name}.toml:" in refused.text for name in NO_MATCH)
-    assert "no_such_column" in refused.text
-
-    job = site.distribute("--skip-bad-filters", "--set", "ingest.trigger_seconds=0.5")
-    job.wait_for("distribute abcdef01-000000")
-    site.write_filter("faint", "mag > 20")
-    site.write_filter("bright", "mag <")
-    site.fill(100, 1, first=100)
-    job.wait_for("distribute abcdef01-000001")
-    job.process.send_signal(signal.SIGTERM)
-    assert job.wait() == 0, job.text
-    assert "bright.toml" in job.text
-    for name in NO_MATCH:
-        assert site.messages(name) == []
-    names = AdminClient(site.kafka.client_options()).list_topics(timeout=10).topics
-    assert not {site.topic_of(name) for name in REFUSED} & set(names)
-    for name in REFUSED | NO_MATCH:
-        (site.filters / f"{name}.toml").unlink()
-    site.write_filter("bright", "mag < 17")
-    expected = site.expected()
-    assert site.published()["bright"] == expected["bright"]
-    second_batch = [number for number in expected["faint"] if number in _ids_of(site, 1)]
-    assert site.published()["faint"] == second_batch != []
+    text = ten_lines(project_root)
+    assert len([line for line in text.splitlines() if line.strip()]) == 10
+    assert text.count(SERVERS) == text.count(TOPIC) == 1
+    topic = killed.topic_of("real_not_solar_system")
+    text = text.replace(SERVERS, killed.kafka.servers).replace(TOPIC, topic)
+    science = science_by_id(killed)
+    rows = [science[alert_id] for alert_id in expected["real_not_solar_system"]]
+    wanted = {f"{row['object_id']} {row['mag']}" for row in rows}
+    command = [sys.executable, "-u", "-c", text]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as reader:
+        assert reader.stdout is not None
+        lines = {reader.stdout.readline().strip() for _ in range(len(wanted))}
+        reader.kill()
+    assert lines == wanted
 
 
-def test_elasticc_gets_an_answer_to_every_alert_under_its_own_key(
-    own_site: Callable[..., DistributeSite],
+@pytest.fixture(scope="session")
+def fink_python(project_root: Path, pytestconfig: pytest.Config) -> Path:
+    """Python of an environment with fink-client alone; made once, by a full run."""
+    folder = project_root / ".setup" / "fink-client"
+    done = folder / FINK_CLIENT
+    if not done.exists():
+        if not (pytestconfig.getoption("--full") or os.environ.get("NIGHTJAR_FULL")):
+            pytest.skip("fetches 770 MB once: bin/test --full, or NIGHTJAR_FULL=1")
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
+        pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", FINK_CLIENT]
+        if subprocess.run(pip, check=False).returncode != 0:
+            pytest.skip(f"{FINK_CLIENT} cannot be installed here")
+        done.touch()
+    return folder / "bin" / "python"
+
+
+def test_fink_client_reads_alerts_equal_to_the_science_rows(
+    killed: DistributeSite, fink_python: Path
 ) -> None:
-    site = own_site("elasticc")
-    site.fill(60, 2)
-    job = site.distribute_once()
-    assert job.process.returncode == 0, job.text
-    messages = site.messages("elasticc_classifications")
-    assert len(messages) == 60
-    assert all(message.key() == header(message, "alert_id").encode() for message in messages)
-    check_exactly_once(site)
+    topic = killed.topic_of("real_not_solar_system")
+    arguments = [killed.kafka.servers, topic, uuid.uuid4().hex]
+    done = subprocess.run(
+        [fink_python, "-c", READ_100, *arguments], capture_output=True, check=True, timeout=120
+    )
+    alerts = pickle.loads(done.stdout)
+    science = science_by_id(killed)
+    assert len({alert["candid"] for alert in alerts}) == 100
+    for alert in alerts:
+        row = science[alert["candid"]]
+        assert alert["objectId"] == row["object_id"]
+        assert {name: alert[name] for name in row} == row
 
 
-def test_every_kind_of_death_leaves_each_alert_once(
-    own_site: Callable[..., DistributeSite], full_sweep: None
+def test_the_fink_command_line_shows_and_saves_alerts(
+    killed: DistributeSite, fink_python: Path, tmp_path: Path
 ) -> None:
-    site = own_site()
-    site.fill(5000, 50)
-    for fault in ALL_FAULTS:
-        job = site.distribute_once(fault=fault)
-        assert job.process.returncode == -signal.SIGKILL, job.text
-        job.wait_until_all_are_gone()
-    clock = random.Random(5)
-    for _ in range(CLOCK_KILLS):
-        job = site.distribute("--once")
-        job.wait_for("distribute abcdef01")
-        time.sleep(clock.uniform(0, 3))
-        job.kill("both")
-        job.wait_until_all_are_gone()
-    assert 0 < len(site.distributed()) < 50
-    assert site.distribute_once().process.returncode == 0
-    check_exactly_once(site)
+    environ = {**os.environ, "HOME": str(tmp_path)}
+    saved = tmp_path / "saved"
+    saved.mkdir()
 
+    def finkctl(*words: str) -> str:
+        command = [str(fink_python.parent / "finkctl"), *words]
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=True, timeout=120, env=environ
+        )
+        return done.stdout
 
-def test_a_broker_that_is_away_for_20_s_is_waited_for(
-    own_site: Callable[..., DistributeSite], full_sweep: None, tmp_path: Path
-) -> None:
-    broker = EmbeddedKafka(tmp_path / "kafka", free_port())
-    broker.start()
-    try:
-        site = own_site(broker=broker)
-        site.fill(5000, 10)
-        job = site.distribute("--once")
-        job.wait_for("distribute abcdef01-000002")
-        broker.stop()
-        time.sleep(20)
-        broker.start()
-        assert job.process.wait(600) == 0, job.text
-        check_exactly_once(site)
-    finally:
-        broker.stop()
-
-
-def test_a_broker_that_stays_away_ends_the_job_and_the_next_start_continues(
-    own_site: Callable[..., DistributeSite], full_sweep: None, tmp_path: Path
-) -> None:
-    broker = EmbeddedKafka(tmp_path / "kafka", free_port())
-    broker.start()
-    try:
-        site = own_site(broker=broker)
-        site.words["distribute.delivery_timeout_seconds"] = "10"
-        site.fill(2000, 10)
-        job = site.distribute("--once")
-        job.wait_for("distribute abcdef01-000002")
-        broker.stop()
-        assert job.wait() == 3, job.text
-        assert "the next start continues here" in job.text
-        refused = site.distribute_once()
-        assert refused.process.returncode == 3
-        assert "no Kafka answers" in refused.text
-        broker.start()
-        assert site.distribute_once().process.returncode == 0
-        check_exactly_once(site)
-    finally:
-        broker.stop()
-
-
-def test_a_second_distribute_shuts_out_the_first(
-    own_site: Callable[..., DistributeSite], full_sweep: None
-) -> None:
-    first, second = own_site(), own_site()
-    second.words["kafka.output_prefix"] = first.prefix
-    second.words["filters.folder"] = str(first.filters)
-    for site in (first, second):
-        site.fill(200, 2)
-    running = first.distribute()
-    running.wait_for("distribute abcdef01-000001")
-    # A copy of the tables on another machine: the lock of this one does not know of it.
-    assert second.distribute_once().process.returncode == 0
-    first.fill(100, 1, first=200)
-    assert running.wait() == 3, running.text
-    assert "another distribute took over" in running.reason
-    assert second.fill(100, 1, first=200)
-    assert second.distribute_once().process.returncode == 0
-    check_exactly_once(second)
-
-
-def _ids_of(site: DistributeSite, batch: int) -> set[int]:
-    folder = f"{site.root}/{site.survey}/online/science"
-    files = [str(path) for path in Path(folder).glob(f"night=*/batch=*{batch:06d}/*.parquet")]
-    return set(ds.dataset(files).to_table(columns=["alert_id"])["alert_id"].to_pylist())
+    topic = killed.topic_of("for_fink")
+    servers = killed.kafka.servers
+    account = ("-username", "anyone", "-groupid", uuid.uuid4().hex, "-servers", servers)
+    finkctl("auth", "register", "-survey", "ztf", *account, "-maxtimeout", "5")
+    finkctl("topic", "subscribe", "-survey", "ztf", "-name", topic)
+    words = ("-limit", "3", "-start_at", "earliest", "--display", "--save", "-outdir", str(saved))
+    shown = finkctl("stream", "-survey", "ztf", *words)
+    science = science_by_id(killed)
+    records = []
+    for path in sorted(saved.glob("*.avro")):
+        with path.open("rb") as file:
+            records += list(fastavro.reader(file))
+    assert len(records) == 3
+    for record in records:
+        row = science[record["candid"]]
+        assert {name: record[name] for name in row} == row
+        assert record["objectId"] in shown
+        assert str(record["candidate"]["magpsf"])[:7] in shown
+    assert "Unknown" in shown

@@ -111,7 +111,7 @@ def test_a_broker_that_comes_back_in_time_is_waited_for(restless: EmbeddedKafka)
     def through_an_outage(send: Send) -> None:
         send_numbers(topic, range(10, 200))(send)
         restless.stop()
-        threading.Timer(5, restless.start).start()
+        threading.Timer(2, restless.start).start()
         send_numbers(topic, range(200, 400))(send)
 
     transactions.transact(through_an_outage)
@@ -119,23 +119,22 @@ def test_a_broker_that_comes_back_in_time_is_waited_for(restless: EmbeddedKafka)
 
 
 def test_a_broker_that_stays_away_ends_it_and_the_next_start_goes_on(
-    restless: EmbeddedKafka,
+    restless: EmbeddedKafka, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("broker.sinks.kafka._ABORT_SECONDS", 1.0)
     topic = make_topic(restless)
-    transactions = sender(restless, topic, patience=6)
+    transactions = sender(restless, topic, patience=4)
 
     def into_the_void(send: Send) -> None:
         send_numbers(topic, range(100))(send)
         restless.stop()
         send_numbers(topic, range(100, 200))(send)
 
-    began = time.monotonic()
     with pytest.raises(PublishError, match=r"the next start continues here") as caught:
         transactions.transact(into_the_void)
-    assert time.monotonic() - began < 60
     assert restless.servers in str(caught.value)
     with pytest.raises(FatalError, match="begins no work"):
-        sender(restless, topic, patience=5)
+        sender(restless, topic, patience=2)
     restless.start()
     assert numbers_in(restless, topic) == []
     sender(restless, topic).transact(send_numbers(topic, range(100)))
