@@ -36,12 +36,14 @@ _COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.In: lambda value, items: value in items,
     ast.NotIn: lambda value, items: value not in items,
 }
+# What BETWEEN is about: a field, a call or something in brackets.
+_OPERAND = r"(\w*\([^()]*\)|[\w.]+)"
 # SQL words outside of quotes, in this order.
 _SQL = (
     (r"\bIS\s+NOT\s+NULL\b", " is not None"),
     (r"\bIS\s+NULL\b", " is None"),
-    (r"([\w.]+)\s+NOT\s+BETWEEN\s+(\S+)\s+AND\s+([^\s)]+)", r"not (\2 <= \1 <= \3)"),
-    (r"([\w.]+)\s+BETWEEN\s+(\S+)\s+AND\s+([^\s)]+)", r"(\2 <= \1 <= \3)"),
+    (_OPERAND + r"\s+NOT\s+BETWEEN\s+(\S+)\s+AND\s+([^\s)]+)", r"not (\2 <= \1 <= \3)"),
+    (_OPERAND + r"\s+BETWEEN\s+(\S+)\s+AND\s+([^\s)]+)", r"(\2 <= \1 <= \3)"),
     (r"\b(AND|OR|NOT|IN)\b", lambda match: match[1].lower()),
     (r"\bNULL\b", "None"),
     (r"\bTRUE\b", "True"),
@@ -49,7 +51,7 @@ _SQL = (
     (r"<>", "!="),
     (r"(?<![<>!=])=(?!=)", "=="),
 )
-_QUOTED = re.compile(r"""('[^']*'|"[^"]*")""")
+_QUOTED = re.compile(r"""('(?:[^']|'')*'|"[^"]*")""")
 
 
 class Where:
@@ -240,7 +242,9 @@ def _from_sql(text: str) -> str:
     quoted: list[str] = []
 
     def put_aside(match: re.Match[str]) -> str:
-        quoted.append(match[0])
+        # A doubled quote is one quote, and a backslash nothing special.
+        sign = match[0][0]
+        quoted.append(repr(match[0][1:-1].replace(sign * 2, sign)))
         return f"__quoted_{len(quoted) - 1}__"
 
     bare = _QUOTED.sub(put_aside, text.replace("\n", " "))

@@ -15,6 +15,7 @@ ALERT: dict[str, Any] = {
     "candidate": {"drb": 0.9, "isdiffpos": "t", "ssdistnr": -999.0, "fid": 2, "rb": None},
     "prv_candidates": [{}, {}],
     "diaObject": None,
+    "owner": "it's AND a \\b",
     "is_positive": True,
 }
 
@@ -28,6 +29,9 @@ ALERT: dict[str, Any] = {
         ("0.5 < candidate.drb <= 0.9", True),
         ("candidate.drb BETWEEN 0.5 AND 0.8", False),
         ("candidate.drb not between 0.5 and 0.8", True),
+        ("abs(candidate.ssdistnr) BETWEEN 998 AND 1000", True),
+        ("(candidate.drb) NOT BETWEEN 0.5 AND 0.8 AND candidate.fid = 2", True),
+        ("owner = 'it''s AND a \\b'", True),
         ("(candidate.ssdistnr BETWEEN -1000 AND 5) AND candidate.fid <> 1", True),
         ("candidate.ssdistnr < 0", True),
         ("candidate.fid in (1, 2)", True),
