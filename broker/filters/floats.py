@@ -43,9 +43,10 @@ def _widening(tree: Tree) -> Iterator[Node]:
             if (child := _widened(cast)) is not None
         }
         if "float" in widened.values():
+            whole = tree.span(parent)
             for node, kind in widened.items():
                 # 0.5BD has no place of its own: Spark gives it its parent's.
-                if kind.startswith("decimal") and tree.span(node) != tree.span(parent):
+                if kind.startswith("decimal") and tree.span(node) != whole:
                     yield node
 
 

@@ -32,6 +32,13 @@ class Node:
         """Name of the type of an analysed node, such as ``float`` or ``decimal(3,1)``."""
         return str(self.java.dataType().typeName())
 
+    @cached_property
+    def place(self) -> tuple[int, int] | None:
+        """First character of its own text and the one after its last."""
+        origin = self.java.origin()
+        first, last = origin.startIndex(), origin.stopIndex()
+        return (first.get(), last.get() + 1) if first.isDefined() and last.isDefined() else None
+
     def all(self) -> Iterator[Node]:
         """Yield the node and all nodes below it, parents first."""
         yield self
@@ -70,7 +77,7 @@ class Tree:
         A comparison's own place begins at its sign, so its children's places count too, and then
         as many brackets as it takes to close what is open.
         """
-        places = [place for n in node.all() if (place := _place(n)) is not None]
+        places = [place for n in node.all() if (place := n.place) is not None]
         if not places:
             return 0, 0
         return _balanced(self.text, min(p[0] for p in places), max(p[1] for p in places))
@@ -85,12 +92,6 @@ def _read(expression: Any) -> Node:
     below = expression.children()
     children = tuple(_read(below.apply(k)) for k in range(below.size()))
     return Node(expression, expression.getClass().getName(), children)
-
-
-def _place(node: Node) -> tuple[int, int] | None:
-    origin = node.java.origin()
-    first, last = origin.startIndex(), origin.stopIndex()
-    return (first.get(), last.get() + 1) if first.isDefined() and last.isDefined() else None
 
 
 def _balanced(text: str, start: int, stop: int) -> tuple[int, int]:
