@@ -26,7 +26,9 @@ _RANDOM = "it is random; a fixed sample is alert_id % 113 = 0"
 _REGEX = "a regular expression can take for ever on one alert; use LIKE"
 _MEMORY = "it can fill all memory from one alert"
 
-_WORD_OF_TIME = re.compile(r"""['"]\s*(now|today|tomorrow|yesterday)\b""", re.IGNORECASE)
+_WORD_OF_TIME = re.compile(
+    r"""['"]\s*(now|today|tomorrow|yesterday)(\s+\S+)?\s*['"]""", re.IGNORECASE
+)
 
 # The first that fits counts; a trait stands for all that have it.
 _REASONS = {
@@ -84,21 +86,20 @@ def find_refused(tree: Tree, classes: Any) -> tuple[Node, str] | None:
     classes
         Gateway to Java classes by their names.
     """
+    words_of_time = _words_of_time(tree)
     for node in tree.nodes:
-        reason = _CLOCK if _is_word_of_time(node, tree) else _reason(node.java_class, classes)
+        reason = _CLOCK if node in words_of_time else _reason(node.java_class, classes)
         if reason is not None:
             return node, reason
     return None if tree.expression.deterministic() else (tree.root, _RANDOM)
 
 
-def _is_word_of_time(node: Node, tree: Tree) -> bool:
-    """Whether it is ``TIMESTAMP 'now'`` or alike, or a text that Spark takes for that."""
-    literal = node.children[0] if node.kind == "Cast" else node
-    return (
-        literal.kind == "Literal"
-        and node.type_name.startswith(("date", "timestamp"))
-        and _WORD_OF_TIME.search(tree.fragment(literal)) is not None
-    )
+def _words_of_time(tree: Tree) -> set[Node]:
+    """``TIMESTAMP 'now'``, and texts that Spark takes for that."""
+    if not _WORD_OF_TIME.search(tree.text):
+        return set()
+    literals = (node for node in tree.nodes if node.kind == "Literal")
+    return {node for node in literals if _WORD_OF_TIME.search(tree.fragment(node))}
 
 
 @cache

@@ -45,6 +45,10 @@ class Message:
 Send = Callable[[Message], None]
 
 
+class _SenderEnded(PublishError):
+    """Kafka takes nothing more from this sender, not even the end of its transaction."""
+
+
 def partition_of(object_id: bytes, partitions: int) -> int:
     """Partition of an object's alerts: always the same one, so that they stay in order."""
     return zlib.crc32(object_id) % partitions
@@ -110,7 +114,9 @@ class Transactions:
                 self._refuse_fatal(error)
                 self._abort()
                 if not tries_left:
-                    raise self._given_up("does not take the messages", error) from None
+                    raise PublishError(self._reason("does not take the messages", error)) from None
+            except _SenderEnded:
+                raise
             except BaseException:
                 # Readers would wait for an open transaction; if Kafka is away, so be it.
                 with suppress(KafkaException, FatalError):
@@ -165,21 +171,21 @@ class Transactions:
                 if not error.args[0].retriable():
                     raise
                 if time.monotonic() > deadline:
-                    raise self._given_up(what, error) from None
+                    raise PublishError(self._reason(what, error)) from None
 
     def _refuse_fatal(self, error: KafkaException) -> None:
         cause: KafkaError = error.args[0]
         if cause.code() not in _FENCED:
             if cause.fatal():
-                raise self._given_up("ended the sender", error) from None
+                raise _SenderEnded(self._reason("ended the sender", error)) from None
             return
         seconds = time.monotonic() - self._began
         if self._began and seconds > self._transaction_seconds:
-            raise PublishError(
+            raise _SenderEnded(
                 f"Kafka at {self._servers} ended the transaction of {self._id}, which was open for "
                 f"{seconds:.0f} s; nothing of it was published, the next start sends it again"
             ) from None
-        raise PublishError(
+        raise _SenderEnded(
             f"another {self._stage} took over: a process elsewhere has started with the "
             f"transactional id {self._id} on Kafka at {self._servers}, and only the latest may "
             "send. This one ends; nothing is lost or sent twice. Keep one of them"
@@ -194,8 +200,8 @@ class Transactions:
                 f"than {MAX_MESSAGE_BYTES}; give its filter the payload `lite`, or narrow it"
             ) from None
 
-    def _given_up(self, what: str, error: KafkaException) -> PublishError:
-        return PublishError(
+    def _reason(self, what: str, error: KafkaException) -> str:
+        return (
             f"Kafka at {self._servers} {what}: {error.args[0].str()} ({self._trouble.reason}), "
             f"after {self._timeout_seconds:g} s (distribute.delivery_timeout_seconds). Nothing is "
             "lost: the next start continues here"
