@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 from pyspark.sql.types import StructType
 
 from broker.filters import MATCHES, FilterSet
@@ -42,6 +44,8 @@ log = logging.getLogger(__name__)
 
 UPSTREAM = "science"
 CHECKPOINT = "checkpoints/distribute"
+_AT_ONCE = 8000
+"""Alerts that pass through the driver's memory together; some hundred MB with all their images."""
 
 
 @dataclass
@@ -152,7 +156,7 @@ class Distribute:
 
         def send_all(send: Send) -> None:
             nonlocal row
-            counts = self._send_alerts(nights, upstream.key, send)
+            counts = self._send_alerts(upstream, nights, send)
             for message in filter_messages(self._marker, self._published.filters, self._described):
                 send(message)
             row = replace(
@@ -167,12 +171,15 @@ class Distribute:
         self._published = self._published.with_filters(self._described)
         self._finish(attempt, row)
 
-    def _send_alerts(self, nights: list[int], key: str, send: Send) -> tuple[FilterCount, ...]:
+    def _send_alerts(
+        self, upstream: LedgerRow, nights: list[int], send: Send
+    ) -> tuple[FilterCount, ...]:
         counts = [0] * len(self._routes)
         if nights and counts:
-            science = self._read_batch("science", nights, key, self._science)
             for position, message in self._messages(
-                science, lambda columns: self._read_batch("raw", nights, key, columns)
+                self._read_batch("science", nights, upstream.key, self._science),
+                lambda columns: self._read_batch("raw", nights, upstream.key, columns),
+                math.ceil(upstream.written / _AT_ONCE),
             ):
                 send(message)
                 counts[position] += 1
@@ -182,13 +189,22 @@ class Distribute:
         )
 
     def _messages(
-        self, science: DataFrame, read_raw: Callable[[StructType], DataFrame]
+        self,
+        science: DataFrame,
+        read_raw: Callable[[StructType], DataFrame],
+        parts: int = 1,
     ) -> Iterator[tuple[int, Message]]:
-        """Every message of science rows, with the position of its filter."""
-        rows = self._routes.packets.rows(self._filters.evaluate(science), read_raw)
-        for row in rows.toLocalIterator(prefetchPartitions=True):
-            for position in row[MATCHES]:
-                yield position, self._routes[position].message(row)
+        """Every message of science rows, with the position of its filter; part by part."""
+        for part in range(parts):
+            # By object, so that the alerts of one stay in order.
+            is_in_part = F.pmod(F.xxhash64("object_id"), F.lit(parts)) == part
+            some = science.where(is_in_part) if parts > 1 else science
+            rows = self._routes.packets.rows(self._filters.evaluate(some), read_raw)
+            # All cores at once, unlike toLocalIterator, and no pickles.
+            for batch in rows.toArrow().to_batches():
+                for row in batch.to_pylist():
+                    for position in row[MATCHES]:
+                        yield position, self._routes[position].message(row)
 
     def _read_batch(
         self, table: str, nights: list[int], key: str, columns: StructType

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from pyspark.sql import Row
 from pyspark.sql.types import StructType
 
 from broker.filters import Filter
@@ -40,7 +40,7 @@ class Route:
     key: bytes | None
     headers: tuple[tuple[str, bytes], ...]
 
-    def message(self, row: Row) -> Message:
+    def message(self, row: Mapping[str, Any]) -> Message:
         """Message of a row of `Packets.rows`."""
         alert_id, object_id = str(row["alert_id"]).encode(), row["object_id"].encode()
         return Message(

@@ -80,8 +80,10 @@ def test_no_filter_file_stops_the_others_and_changes_are_taken_in_between_batche
 
 
 def test_elasticc_gets_an_answer_to_every_alert_under_its_own_key(
-    own_site: Callable[..., DistributeSite], spark: SparkSession
+    own_site: Callable[..., DistributeSite], spark: SparkSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Each batch of 30 in three parts.
+    monkeypatch.setattr("broker.pipeline.distribute._AT_ONCE", 11)
     site = own_site("elasticc")
     site.fill(60, 2)
     distribute_here(site, spark)
