@@ -26,7 +26,7 @@ from broker.science.table import science_schema
 from broker.settings import Settings
 from broker.sinks.kafka import Message, Send, Transactions
 from broker.sinks.ledger import FilterCount, LedgerRow
-from broker.sinks.publish import AREAS, Attempt, Publisher
+from broker.sinks.publish import AREAS, REHEARSAL, Attempt, Publisher
 from broker.sinks.published import (
     NAME,
     STAGE,
@@ -112,15 +112,15 @@ class Distribute:
             trigger_seconds=self.settings.ingest.trigger_seconds,
         )
 
-    def rehearse(self, science_folder: str, raw_folder: str) -> None:
+    def rehearse(self, science_area: str, raw_area: str) -> None:
         """Make the messages of rows that are staged only, and send none of them."""
-        nights = self._storage.names(science_folder)
+        nights = self._storage.names(science_area)
 
-        def read(folder: str, columns: StructType) -> DataFrame:
-            return self._read(folder, [f"{folder}/{night}" for night in nights], columns)
+        def read_raw(columns: StructType) -> DataFrame:
+            return self._read(raw_area, nights, REHEARSAL, columns)
 
-        science = read(science_folder, self._science)
-        for _ in self._messages(science, lambda columns: read(raw_folder, columns)):
+        science = self._read(science_area, nights, REHEARSAL, self._science)
+        for _ in self._messages(science, read_raw):
             pass
 
     def process(self, rows: DataFrame, batch_id: int) -> None:
@@ -209,13 +209,12 @@ class Distribute:
     def _read_batch(
         self, table: str, nights: list[int], key: str, columns: StructType
     ) -> DataFrame:
-        area = AREAS[table]
-        folders = [f"{area}/night={night}/batch={key}" for night in nights]
-        return self._read(area, folders, columns)
+        return self._read(AREAS[table], [f"night={night}" for night in nights], key, columns)
 
-    def _read(self, area: str, folders: Sequence[str], columns: StructType) -> DataFrame:
+    def _read(self, area: str, nights: Sequence[str], key: str, columns: StructType) -> DataFrame:
+        folders = [self._storage.uri(f"{area}/{night}/batch={key}") for night in nights]
         reader = self.spark.read.schema(columns).option("basePath", self._storage.uri(area))
-        return reader.parquet(*map(self._storage.uri, folders))
+        return reader.parquet(*folders)
 
     def _finish(self, attempt: Attempt, row: LedgerRow) -> None:
         self._publisher.finish(attempt, row)

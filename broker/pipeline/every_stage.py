@@ -53,8 +53,8 @@ def every_stream(
     distribute = Distribute(spark, settings, check_stop, skip_bad_filters)
     later = [science.stream(), distribute.stream()]
 
-    def rehearse_next(raw_folder: str) -> None:
-        with science.rehearsed(raw_folder) as science_folder:
-            distribute.rehearse(science_folder, raw_folder)
+    def rehearse_next(raw_area: str) -> None:
+        with science.rehearsed(raw_area) as science_area:
+            distribute.rehearse(science_area, raw_area)
 
     return [Stream2Raw(spark, settings, start).stream(rehearse_next), *later]

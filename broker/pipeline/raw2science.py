@@ -26,7 +26,7 @@ from broker.science.apply import ScienceColumns, by_module
 from broker.settings import Settings
 from broker.sinks.ids import ScienceIds
 from broker.sinks.ledger import LedgerRow, ModuleCount, NightCount
-from broker.sinks.publish import AREAS, Attempt, Publisher, rehearsal
+from broker.sinks.publish import AREAS, REHEARSAL, Attempt, Publisher, rehearsal
 from broker.storage import Storage
 from broker.surveys import get_survey
 
@@ -78,16 +78,16 @@ class Raw2Science:
         )
 
     @contextmanager
-    def rehearsed(self, raw_folder: str) -> Iterator[str]:
-        """Stage science of raw rows that are staged only, for nothing; the folder, for a while.
+    def rehearsed(self, raw_area: str) -> Iterator[str]:
+        """Stage science of raw rows that are staged only, for nothing; its area, for a while.
 
         Java compiles now, and Python's workers load the models, instead of in the first batch.
         """
-        nights = self._storage.names(raw_folder)
-        alerts = self._read(raw_folder, [f"{raw_folder}/{night}" for night in nights])
+        nights = self._storage.names(raw_area)
+        alerts = self._read(raw_area, [f"{raw_area}/{night}/batch={REHEARSAL}" for night in nights])
         with rehearsal(self._storage, STAGE) as attempt:
             self._stage(alerts, dt.datetime.now(dt.UTC), Observation(), attempt)
-            yield attempt.table_folder("science")
+            yield attempt.as_published("science")
 
     def _rehearse(self) -> None:
         """Before a long backlog: it is done sooner by a program that is compiled."""

@@ -84,7 +84,7 @@ class Stream2Raw:
         Parameters
         ----------
         rehearse_next
-            Gets the folder of the rows that a rehearsal has staged, before they go: for the stages
+            Gets the area of the rows that a rehearsal has staged, before they go: for the stages
             that follow in the same application.
 
         Raises
@@ -200,7 +200,7 @@ class Stream2Raw:
             with rehearsal(self._storage, STAGE) as attempt:
                 rehearse(self._decoder, packets, attempt)
                 if rehearse_next is not None:
-                    rehearse_next(attempt.table_folder("raw"))
+                    rehearse_next(attempt.as_published("raw"))
         seconds = time.monotonic() - began
         log.info("rehearsed with %d packets in %.1f s", few * len(waiting), seconds)
 

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 # Folder of each table below the survey's root.
 AREAS = {**ONLINE, "quarantine": "quarantine"}
+REHEARSAL = "rehearsal"
+"""Key of what is never published."""
 _SEAL = "ledger.parquet"
 
 
@@ -59,6 +61,17 @@ class Attempt:
     def table_folder(self, table: str) -> str:
         """Folder below the survey's root of a staged table."""
         return f"{self.folder}/{table}"
+
+    def as_published(self, table: str) -> str:
+        """Lay a staged table out as a published one, for a rehearsal; its folder.
+
+        Spark compiles other code for other folders, since what their names say becomes columns.
+        """
+        area = f"{self.folder}/published/{table}"
+        for night in self._nights(table):
+            source = f"{self.table_folder(table)}/{night}"
+            self.storage.move(source, f"{area}/{night}/batch={self.key}")
+        return area
 
     def rows_by_night(self, table: str) -> dict[int, int]:
         """Rows staged for each night, from the files' footers."""
@@ -123,7 +136,7 @@ class Attempt:
 @contextmanager
 def rehearsal(storage: Storage, stage: str) -> Iterator[Attempt]:
     """A staging folder for what is computed for nothing; all of it goes in the end."""
-    attempt = Attempt(storage, stage, "rehearsal")
+    attempt = Attempt(storage, stage, REHEARSAL)
     try:
         yield attempt
     finally:
