@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import datetime as dt
 import shutil
-import threading
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import duckdb
@@ -17,8 +14,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from broker.archive.audit import audit
-from broker.archive.finding import NightRange
-from broker.archive.rows import ALERT_ID, rows_of_table
 from broker.archive.tidy import remove_old_versions, remove_taken_batches
 from broker.errors import CheckFailed, LedgerError
 from broker.sinks import night_version
@@ -249,36 +244,3 @@ def test_killed_at_any_point_the_next_run_leaves_the_night_whole(
         assert site.storage.names("staging/archive") == []
     assert site.differences() == []
     assert len(ClosedNights(site.storage).keys(NIGHT)) == len(POINTS)
-
-
-def test_readers_see_the_old_night_or_the_new_one_and_every_row_once(site: Site) -> None:
-    site.fill(range(40), 1)
-    site.close()
-    everything = [{row[0] for row in online_rows(site.root)}]
-    archived = [set(everything[0])]
-    plain, both, done = [], [], threading.Event()
-
-    def poll() -> None:
-        while not done.is_set():
-            with contextlib.suppress(duckdb.IOException):  # what a retry clears
-                plain.append({row[0] for row in archived_rows(site.root)})
-            ids = rows_of_table(site.storage, "science", NightRange(NIGHT, NIGHT), ALERT_ID)
-            both.append(sorted(ids["alert_id"].to_pylist()))
-
-    with ThreadPoolExecutor(1) as pool:
-        polling = pool.submit(poll)
-        for number in range(1, 6):
-            # By turns as further files, and sorted in.
-            new = range(40 * number, 40 * number + (2 if number % 2 else 40))
-            site.fill(new, 1, first=number)
-            everything.append({row[0] for row in online_rows(site.root)})
-            site.close()
-            archived.append({row[0] for row in archived_rows(site.root)})
-            remove_taken_batches(site.storage, 0, NOW)
-            everything.append(archived[-1])
-        done.set()
-        polling.result()
-    assert len(plain) > 20
-    assert all(ids in archived for ids in plain)
-    assert all(len(ids) == len(set(ids)) for ids in both)
-    assert all(set(ids) in archived for ids in both)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from astropy.table import Table
 
 from broker.commands.app import main
 from tests.spark.archive.conftest import ALERTS, Site
@@ -70,6 +71,13 @@ def test_slopes_by_hand_agree_with_ours(guide: dict[str, Any]) -> None:
     assert [mine for mine, _ in found] == pytest.approx([our for _, our in found], rel=1e-6)
 
 
+def test_every_tool_finds_the_same_supernovae(guide: dict[str, Any]) -> None:
+    found = set(guide["found_by_duckdb"]["alert_id"])
+    assert {row.alert_id for row in guide["found_by_spark"].collect()} == found
+    assert set(guide["found_by_pandas"]["alert_id"]) == found
+    assert set(guide["candidates"]["alert_id"]) <= found
+
+
 def test_what_the_guide_finds_is_there(guide: dict[str, Any]) -> None:
     assert len(guide["real"]) > 30
     assert set(guide["candidates"]["object_id"]) <= set(guide["archive"].latest()["object_id"])
@@ -77,5 +85,8 @@ def test_what_the_guide_finds_is_there(guide: dict[str, Any]) -> None:
     assert set(guide["images"]) == {"Science", "Template", "Difference"}
     assert guide["address"].endswith(guide["name"])
     assert len(pd.read_csv(guide["root"] / "bright.csv", dtype={"alert_id": str})) > 0
+    assert len(Table.read(guide["root"] / "objects.vot")) > 0
+    for catalogue in ("ztf_alerts", "ztf_objects"):
+        assert (guide["root"] / catalogue / "hats.properties").is_file()
     for picture in ("night.png", "object.png"):
         assert (guide["root"] / picture).stat().st_size > 10_000
