@@ -73,7 +73,7 @@ def filled_topic(kafka: EmbeddedKafka, alerts: int) -> str:
 
 
 def test_every_stage_runs_from_the_archive_though_a_worker_is_lost_in_mid_batch(
-    make: Make, kafka: EmbeddedKafka, cluster: Standalone
+    full_sweep: None, make: Make, kafka: EmbeddedKafka, cluster: Standalone
 ) -> None:
     topic = filled_topic(kafka, 100)
     site = make(topic)
