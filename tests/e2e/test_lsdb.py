@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ from astropy.coordinates import SkyCoord
 from broker.commands.app import main
 from broker.query import Archive
 from tests.closing import fill
+from tests.own_environment import own_python
 
 LSDB = "lsdb==0.11.1"
 # Written for lsdb's own Python; prints what the test compares.
@@ -44,19 +43,8 @@ print(json.dumps({
 
 
 @pytest.fixture(scope="session")
-def lsdb_python(project_root: Path, pytestconfig: pytest.Config) -> Path:
-    """Python of an environment with lsdb alone; made once, by a full run."""
-    folder = project_root / ".setup" / "lsdb"
-    done = folder / LSDB
-    if not done.exists():
-        if not (pytestconfig.getoption("--full") or os.environ.get("NIGHTJAR_FULL")):
-            pytest.skip("fetches 300 MB once: bin/test --full, or NIGHTJAR_FULL=1")
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
-        pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", LSDB]
-        if subprocess.run(pip, check=False).returncode != 0:
-            pytest.skip(f"{LSDB} cannot be installed here")
-        done.touch()
-    return folder / "bin" / "python"
+def lsdb_python(pytestconfig: pytest.Config) -> Path:
+    return own_python(pytestconfig, "lsdb", LSDB, megabytes=300)
 
 
 def test_lsdb_opens_an_export_and_finds_the_rows_of_the_archive(

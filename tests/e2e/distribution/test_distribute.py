@@ -21,6 +21,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource
 from broker.commands.app import main
 from broker.sinks.kafka import partition_of
 from tests.e2e.distribution.distributing import DistributeSite, decode, header
+from tests.own_environment import own_python
 
 SERVERS, TOPIC = "localhost:9092", "nightjar_ztf_real_not_solar_system"
 FINK_CLIENT = "fink-client==12.3.0"
@@ -182,19 +183,8 @@ def test_ten_lines_of_python_read_a_topic(
 
 
 @pytest.fixture(scope="session")
-def fink_python(project_root: Path, pytestconfig: pytest.Config) -> Path:
-    """Python of an environment with fink-client alone; made once, by a full run."""
-    folder = project_root / ".setup" / "fink-client"
-    done = folder / FINK_CLIENT
-    if not done.exists():
-        if not (pytestconfig.getoption("--full") or os.environ.get("NIGHTJAR_FULL")):
-            pytest.skip("fetches 770 MB once: bin/test --full, or NIGHTJAR_FULL=1")
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
-        pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", FINK_CLIENT]
-        if subprocess.run(pip, check=False).returncode != 0:
-            pytest.skip(f"{FINK_CLIENT} cannot be installed here")
-        done.touch()
-    return folder / "bin" / "python"
+def fink_python(pytestconfig: pytest.Config) -> Path:
+    return own_python(pytestconfig, "fink-client", FINK_CLIENT, megabytes=770)
 
 
 def test_fink_client_reads_alerts_equal_to_the_science_rows(
