@@ -59,8 +59,11 @@ class Job:
 
     @property
     def reason(self) -> str:
-        """Its last line, which names the reason of its end."""
-        lines = self.text.strip().splitlines()
+        """Its last line, which names the reason of its end.
+
+        Spark may still warn of tasks that it gave up.
+        """
+        lines = [line for line in self.text.strip().splitlines() if " WARN " not in line]
         return lines[-1] if lines else ""
 
     def wait(self) -> int:
