@@ -26,7 +26,7 @@ from tests.crafted import JD, container, ztf_record
 from tests.e2e.conftest import PARTITIONS
 from tests.e2e.site import Job, Launcher, Site, Victim, make_topic, produce
 
-ALERTS, BATCH = 200, 20
+ALERTS, BATCH = 200, 40
 POINTS = (
     *("before_stage", "after_stage", "after_seal"),
     *("mid_publish", "before_commit", "after_commit"),
