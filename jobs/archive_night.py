@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from broker.archive.close import NightCloser
 from broker.archive.tidy import remove_old_versions, remove_taken_batches
+from broker.commands.options import ConfOption, SetOption, SurveyOption
 from broker.logs import log_to_stderr
 from broker.nights import parse_night
 from broker.pipeline.runner import exit_code
@@ -21,12 +21,10 @@ from broker.storage import Storage
 
 
 def main(
-    survey: Annotated[str, typer.Option(help="Survey: a file conf/<survey>.toml.")],
+    survey: SurveyOption,
     night: Annotated[str, typer.Option(help="The night: 20240707 or 2024-07-07.")],
-    conf: Annotated[Path | None, typer.Option(help="A further TOML file of settings.")] = None,
-    settings_words: Annotated[
-        list[str] | None, typer.Option("--set", help="section.key=value, as often as needed.")
-    ] = None,
+    conf: ConfOption = None,
+    settings_words: SetOption = None,
 ) -> None:
     """Move a night's finished batches to the archive; again, to add late ones."""
     log_to_stderr()

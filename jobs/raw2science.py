@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from broker.commands.options import ConfOption, SetOption, SurveyOption
 from broker.logs import log_as, log_to_stderr
 from broker.pipeline.raw2science import STAGE, Raw2Science
 from broker.pipeline.runner import Runner, exit_code
@@ -18,11 +18,9 @@ from broker.storage import Storage
 
 
 def main(
-    survey: Annotated[str, typer.Option(help="Survey: a file conf/<survey>.toml.")],
-    conf: Annotated[Path | None, typer.Option(help="A further TOML file of settings.")] = None,
-    settings_words: Annotated[
-        list[str] | None, typer.Option("--set", help="section.key=value, as often as needed.")
-    ] = None,
+    survey: SurveyOption,
+    conf: ConfOption = None,
+    settings_words: SetOption = None,
     once: Annotated[bool, typer.Option(help="Process what is there and exit.")] = False,
 ) -> None:
     """Run the science modules on every raw batch of a survey."""

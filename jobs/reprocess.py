@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,6 +11,7 @@ from broker.archive.finding import NightRange
 from broker.archive.reprocess import Reprocessor
 from broker.archive.tidy import remove_old_versions
 from broker.commands.diff import show_diff
+from broker.commands.options import ConfOption, SetOption, SurveyOption
 from broker.logs import log_to_stderr
 from broker.nights import parse_nights
 from broker.pipeline.runner import exit_code
@@ -23,15 +23,13 @@ from broker.storage import Storage
 
 
 def main(
-    survey: Annotated[str, typer.Option(help="Survey: a file conf/<survey>.toml.")],
+    survey: SurveyOption,
     nights: Annotated[str, typer.Option("--nights", "--night", help="A night, or A..B.")],
     modules: Annotated[str, typer.Option(help="Only these (a,b), and what depends on them.")] = "",
     dry_run: Annotated[bool, typer.Option(help="Show what would change; change nothing.")] = False,
     prune: Annotated[bool, typer.Option(help="Only remove versions that were replaced.")] = False,
-    conf: Annotated[Path | None, typer.Option(help="A further TOML file of settings.")] = None,
-    words: Annotated[
-        list[str] | None, typer.Option("--set", help="section.key=value, as often as needed.")
-    ] = None,
+    conf: ConfOption = None,
+    words: SetOption = None,
 ) -> None:
     """Write the science of closed nights anew and swap it in; the old stays until --prune."""
     log_to_stderr()

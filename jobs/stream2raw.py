@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from broker.commands.options import ConfOption, SetOption, SurveyOption
 from broker.kafka.preflight import check_input
 from broker.logs import log_as, log_to_stderr
 from broker.pipeline.runner import Runner, exit_code
@@ -19,11 +19,9 @@ from broker.storage import Storage
 
 
 def main(
-    survey: Annotated[str, typer.Option(help="Survey: a file conf/<survey>.toml.")],
-    conf: Annotated[Path | None, typer.Option(help="A further TOML file of settings.")] = None,
-    settings_words: Annotated[
-        list[str] | None, typer.Option("--set", help="section.key=value, as often as needed.")
-    ] = None,
+    survey: SurveyOption,
+    conf: ConfOption = None,
+    settings_words: SetOption = None,
     once: Annotated[bool, typer.Option(help="Process what is there and exit.")] = False,
     start: Annotated[
         str | None, typer.Option("--from", help="ledger, earliest, latest or an ISO time.")

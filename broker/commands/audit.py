@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,6 +12,7 @@ from rich.console import Console
 from broker.archive.audit import audit
 from broker.archive.audit_topics import OutputTopics
 from broker.archive.finding import Finding, NightRange
+from broker.commands.options import ConfOption, SetOption, SurveyOption
 from broker.errors import CheckFailed
 from broker.nights import parse_nights
 from broker.settings import load_settings
@@ -20,7 +20,7 @@ from broker.storage import Storage
 
 
 def main(
-    survey: Annotated[str, typer.Option(help="Survey: a file conf/<survey>.toml.")] = "ztf",
+    survey: SurveyOption = "ztf",
     night: Annotated[
         str | None, typer.Option("--night", "--nights", help="A night, or a range A..B.")
     ] = None,
@@ -28,10 +28,8 @@ def main(
         bool, typer.Option(help="From files and topics too, not only the ledger.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    conf: Annotated[Path | None, typer.Option(help="A further TOML file of settings.")] = None,
-    words: Annotated[
-        list[str] | None, typer.Option("--set", help="section.key=value, as often as needed.")
-    ] = None,
+    conf: ConfOption = None,
+    words: SetOption = None,
 ) -> None:
     """Check the equations between Kafka, the tables and the ledger; exit 1 on a difference."""
     settings = load_settings(survey, conf, words or ())

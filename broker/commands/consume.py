@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from broker.commands.options import ConfOption, SetOption, SurveyOption
 from broker.errors import CheckFailed, NightjarError, UsageError
 
 if TYPE_CHECKING:
@@ -132,11 +133,9 @@ def main(
             help="End after so many seconds without a message; 0: at the topic's end; -1: never.",
         ),
     ] = 5.0,
-    survey: Annotated[str, typer.Option(help="Survey whose settings to read.")] = "ztf",
-    conf: Annotated[Path | None, typer.Option(help="A further TOML file of settings.")] = None,
-    settings_words: Annotated[
-        list[str] | None, typer.Option("--set", help="section.key=value, as often as needed.")
-    ] = None,
+    survey: SurveyOption = "ztf",
+    conf: ConfOption = None,
+    settings_words: SetOption = None,
 ) -> None:
     """Read alerts, decode them, and show them as JSON, in brief, or save them.
 

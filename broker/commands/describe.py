@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from broker.commands.options import ConfOption, SetOption, SurveyOption
 from broker.errors import UsageError
 from broker.settings import Settings, load_settings
 
@@ -29,11 +29,9 @@ def main(
         str | None, typer.Argument(help="Only this column, or those that begin so.")
     ] = None,
     table: Annotated[TableName, typer.Option(help="Which table.")] = TableName.SCIENCE,
-    survey: Annotated[str, typer.Option(help="Survey: a file conf/<survey>.toml.")] = "ztf",
-    conf: Annotated[Path | None, typer.Option(help="A further TOML file of settings.")] = None,
-    words: Annotated[
-        list[str] | None, typer.Option("--set", help="section.key=value, as often as needed.")
-    ] = None,
+    survey: SurveyOption = "ztf",
+    conf: ConfOption = None,
+    words: SetOption = None,
 ) -> None:
     """List a table's columns: type, unit, meaning. Missing values are null in all of ours."""
     settings = load_settings(survey, conf, words or ())

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from broker.commands.options import ConfOption, SetOption, SurveyOption
 from broker.errors import CheckFailed
 from broker.nights import parse_night
 from broker.settings import load_settings
@@ -20,12 +20,10 @@ if TYPE_CHECKING:
 
 def main(
     night: Annotated[str, typer.Option(help="The night: 20240707 or 2024-07-07.")],
-    survey: Annotated[str, typer.Option(help="Survey: a file conf/<survey>.toml.")] = "ztf",
+    survey: SurveyOption = "ztf",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    conf: Annotated[Path | None, typer.Option(help="A further TOML file of settings.")] = None,
-    words: Annotated[
-        list[str] | None, typer.Option("--set", help="section.key=value, as often as needed.")
-    ] = None,
+    conf: ConfOption = None,
+    words: SetOption = None,
 ) -> None:
     """Compare a night with the version that it replaced; exit 1 on a difference.
 

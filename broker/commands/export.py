@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from broker.commands.describe import described_columns
+from broker.commands.options import ConfOption, SetOption, SurveyOption
 from broker.settings import load_settings
 
 app = typer.Typer(no_args_is_help=True)
@@ -33,11 +34,9 @@ def hats(
     where: Annotated[
         str | None, typer.Option(help='SQL over the science columns: "classifier.score > 0.9".')
     ] = None,
-    survey: Annotated[str, typer.Option(help="Survey: a file conf/<survey>.toml.")] = "ztf",
-    conf: Annotated[Path | None, typer.Option(help="A further TOML file of settings.")] = None,
-    words: Annotated[
-        list[str] | None, typer.Option("--set", help="section.key=value, as often as needed.")
-    ] = None,
+    survey: SurveyOption = "ztf",
+    conf: ConfOption = None,
+    words: SetOption = None,
 ) -> None:
     """Write a HATS catalogue, which lsdb.open_catalog opens; fields are named classifier_score."""
     from broker.query import Archive

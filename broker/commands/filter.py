@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from broker.commands.options import ConfOption, SetOption
 from broker.errors import CheckFailed, InputError, UsageError
 from broker.nights import parse_nights
 from broker.settings import Settings, load_settings
@@ -25,10 +26,6 @@ FileArgument = Annotated[
 ]
 NightsOption = Annotated[str, typer.Option("--nights", help="A night, or a range A..B.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-ConfOption = Annotated[Path | None, typer.Option(help="A further TOML file of settings.")]
-SetOption = Annotated[
-    list[str] | None, typer.Option("--set", help="section.key=value, as often as needed.")
-]
 
 
 @app.command("list")

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import typer
 
+from broker.commands.options import ConfOption, SetOption, SurveyOption
 from broker.errors import SettingsError, UsageError
 
 if TYPE_CHECKING:
@@ -22,20 +23,15 @@ Port = Annotated[
 Folder = Annotated[
     Path | None, typer.Option("--dir", help="Folder of its topics and log.", file_okay=False)
 ]
-Survey = Annotated[str, typer.Option(help="Survey whose settings to read.")]
-Conf = Annotated[Path | None, typer.Option(help="A further TOML file of settings.")]
-Words = Annotated[
-    list[str] | None, typer.Option("--set", help="section.key=value, as often as needed.")
-]
 
 
 @app.command()
 def start(
     port: Port = None,
     folder: Folder = None,
-    survey: Survey = "ztf",
-    conf: Conf = None,
-    settings_words: Words = None,
+    survey: SurveyOption = "ztf",
+    conf: ConfOption = None,
+    settings_words: SetOption = None,
     secure: Annotated[
         bool,
         typer.Option(
@@ -70,9 +66,9 @@ def _show_security(security: Security) -> None:
 def stop(
     port: Port = None,
     folder: Folder = None,
-    survey: Survey = "ztf",
-    conf: Conf = None,
-    settings_words: Words = None,
+    survey: SurveyOption = "ztf",
+    conf: ConfOption = None,
+    settings_words: SetOption = None,
 ) -> None:
     """Stop Kafka cleanly; its topics stay."""
     kafka = _kafka(port, folder, survey, conf, settings_words)
@@ -89,9 +85,9 @@ def stop(
 def status(
     port: Port = None,
     folder: Folder = None,
-    survey: Survey = "ztf",
-    conf: Conf = None,
-    settings_words: Words = None,
+    survey: SurveyOption = "ztf",
+    conf: ConfOption = None,
+    settings_words: SetOption = None,
 ) -> None:
     """Tell whether Kafka runs: exit code 0 when it answers, 1 otherwise."""
     kafka = _kafka(port, folder, survey, conf, settings_words)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from broker.commands.options import ConfOption, SetOption, SurveyOption
 from broker.errors import InputError, UsageError
 from broker.nights import parse_nights
 from broker.settings import Settings, load_settings
@@ -29,11 +30,9 @@ def main(
     out: Annotated[
         Path | None, typer.Option(help="File: .png, .pdf or .svg. Default: NAME.png, here.")
     ] = None,
-    survey: Annotated[str, typer.Option(help="Survey: a file conf/<survey>.toml.")] = "ztf",
-    conf: Annotated[Path | None, typer.Option(help="A further TOML file of settings.")] = None,
-    words: Annotated[
-        list[str] | None, typer.Option("--set", help="section.key=value, as often as needed.")
-    ] = None,
+    survey: SurveyOption = "ztf",
+    conf: ConfOption = None,
+    words: SetOption = None,
 ) -> None:
     """Draw an object's light curve and images, one packet's, or a whole night."""
     if (target is None) == (night is None):

@@ -12,17 +12,13 @@ from rich.console import Console
 from rich.table import Table
 
 from broker.archive.quarantine import SHOWN, Quarantine
+from broker.commands.options import ConfOption, SetOption, SurveyOption
 from broker.nights import parse_night
 from broker.settings import load_settings
 from broker.storage import Storage
 
 app = typer.Typer(no_args_is_help=True, help="Packets that could not be used.")
 
-SurveyOption = Annotated[str, typer.Option(help="Survey: a file conf/<survey>.toml.")]
-ConfOption = Annotated[Path | None, typer.Option(help="A further TOML file of settings.")]
-SetOption = Annotated[
-    list[str] | None, typer.Option("--set", help="section.key=value, as often as needed.")
-]
 ReasonOption = Annotated[str | None, typer.Option(help="Only packets refused for this reason.")]
 NightOption = Annotated[
     str | None, typer.Option(help="Only packets that arrived on this UTC date.")

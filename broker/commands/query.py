@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from broker.commands.describe import described_columns
+from broker.commands.options import ConfOption, SetOption, SurveyOption
 from broker.commands.rows import FormatOption, OutOption, is_table, write_rows
 from broker.errors import UsageError
 from broker.nights import parse_nights
@@ -19,11 +20,6 @@ from broker.settings import Settings, load_settings
 if TYPE_CHECKING:
     from broker.query import Archive
 
-SurveyOption = Annotated[str, typer.Option(help="Survey: a file conf/<survey>.toml.")]
-ConfOption = Annotated[Path | None, typer.Option(help="A further TOML file of settings.")]
-SetOption = Annotated[
-    list[str] | None, typer.Option("--set", help="section.key=value, as often as needed.")
-]
 NightsOption = Annotated[
     str | None, typer.Option("--night", "--nights", help="Only a night, or a range A..B.")
 ]

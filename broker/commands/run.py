@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from broker.commands.options import ConfOption, SetOption, SurveyOption
 
 if TYPE_CHECKING:
     from broker.settings import Settings
 
 
 def main(
-    survey: Annotated[str, typer.Option(help="Survey: a file conf/<survey>.toml.")],
-    conf: Annotated[Path | None, typer.Option(help="A further TOML file of settings.")] = None,
-    words: Annotated[
-        list[str] | None, typer.Option("--set", help="section.key=value, as often as needed.")
-    ] = None,
+    survey: SurveyOption,
+    conf: ConfOption = None,
+    words: SetOption = None,
     once: Annotated[
         bool, typer.Option(help="Process what is there, stage by stage, and exit.")
     ] = False,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from broker.commands.options import ConfOption, SetOption, SurveyOption
 from broker.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -33,11 +34,9 @@ def main(
     registry: Annotated[
         Path | None, typer.Option(help="Folder of schemas of confluent packets.")
     ] = None,
-    survey: Annotated[str, typer.Option(help="Survey whose settings to read.")] = "ztf",
-    conf: Annotated[Path | None, typer.Option(help="A further TOML file of settings.")] = None,
-    settings_words: Annotated[
-        list[str] | None, typer.Option("--set", help="section.key=value, as often as needed.")
-    ] = None,
+    survey: SurveyOption = "ztf",
+    conf: ConfOption = None,
+    settings_words: SetOption = None,
 ) -> None:
     """Show how the first packet of a file, folder or topic is framed and what is in it."""
     from broker.client import iterate

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from broker.commands.options import ConfOption, SetOption, SurveyOption
 from broker.errors import InputError, UsageError
 from broker.nights import parse_night
 from broker.settings import load_settings
@@ -27,12 +27,10 @@ def _science() -> None:
 @app.command()
 def explain(
     alert_id: Annotated[str, typer.Argument(help="The alert: ZTF candid, else diaSourceId.")],
-    survey: Annotated[str, typer.Option(help="Survey: a file conf/<survey>.toml.")] = "ztf",
+    survey: SurveyOption = "ztf",
     night: Annotated[str | None, typer.Option(help="Look in this night only.")] = None,
-    conf: Annotated[Path | None, typer.Option(help="A further TOML file of settings.")] = None,
-    words: Annotated[
-        list[str] | None, typer.Option("--set", help="section.key=value, as often as needed.")
-    ] = None,
+    conf: ConfOption = None,
+    words: SetOption = None,
 ) -> None:
     """Show every module's inputs, rule by rule outcome and output for one alert."""
     from broker.science.batch import SciencePass

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from broker.commands.options import SetOption, SurveyOption
 from broker.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def main(
         Path | None,
         typer.Option("--conf", "-c", help="Settings: TOML, or fink-alert-simulator's KEY=VALUE."),
     ] = None,
-    survey: Annotated[str, typer.Option(help="Survey: a file conf/<survey>.toml.")] = "ztf",
+    survey: SurveyOption = "ztf",
     servers: Annotated[
         str | None, typer.Option(help="host:port of Kafka. Default: kafka.servers.")
     ] = None,
@@ -100,9 +101,7 @@ def main(
         Path | None,
         typer.Option(rich_help_panel=_SYNTHETIC, help="Write it to this folder; send nothing."),
     ] = None,
-    settings_words: Annotated[
-        list[str] | None, typer.Option("--set", help="section.key=value, as often as needed.")
-    ] = None,
+    settings_words: SetOption = None,
 ) -> None:
     """Play a night into Kafka, by time, earliest alert first.
 

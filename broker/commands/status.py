@@ -7,17 +7,18 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+from broker.commands.options import ConfOption, SetOption, SurveyOption
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from rich.table import Table
 
-    from broker.pipeline.backlog import Commit, Waiting
+    from broker.pipeline.backlog import Waiting
     from broker.settings import Settings
+    from broker.sinks.ledger import Commit
     from broker.storage import Storage
 
 _DAY = 86_400.0

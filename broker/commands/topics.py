@@ -5,11 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import json
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from broker.commands.options import ConfOption, SetOption, SurveyOption
 from broker.errors import UsageError
 from broker.settings import load_settings
 
@@ -39,15 +39,13 @@ class TopicLine:
 
 
 def main(
-    survey: Annotated[str, typer.Option(help="Survey: a file conf/<survey>.toml.")] = "ztf",
+    survey: SurveyOption = "ztf",
     servers: Annotated[
         str | None, typer.Option(help="host:port of Kafka. Default: the settings'.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    conf: Annotated[Path | None, typer.Option(help="A further TOML file of settings.")] = None,
-    words: Annotated[
-        list[str] | None, typer.Option("--set", help="section.key=value, as often as needed.")
-    ] = None,
+    conf: ConfOption = None,
+    words: SetOption = None,
 ) -> None:
     """List the topics of filtered alerts: sentence, rate, retention, schema.
 
