@@ -51,11 +51,9 @@ class StageStatus:
 
 
 def main(
-    survey: Annotated[str, typer.Option(help="Survey: a file conf/<survey>.toml.")] = "ztf",
-    conf: Annotated[Path | None, typer.Option(help="A further TOML file of settings.")] = None,
-    words: Annotated[
-        list[str] | None, typer.Option("--set", help="section.key=value, as often as needed.")
-    ] = None,
+    survey: SurveyOption = "ztf",
+    conf: ConfOption = None,
+    words: SetOption = None,
 ) -> None:
     """Show each stage's process, backlog, speed and latency, and what came of the last day.
 

@@ -17,7 +17,7 @@ from broker.ingest.source import matching
 from broker.pipeline import raw2science, stream2raw
 from broker.settings import Settings
 from broker.sinks import published
-from broker.sinks.ledger import Ledger, LedgerRow
+from broker.sinks.ledger import Commit, Ledger, LedgerRow
 from broker.sinks.publish import AREAS
 from broker.storage import Storage
 from broker.units import Floats
@@ -32,14 +32,6 @@ UPSTREAM: dict[str, tuple[str, ...]] = {
     raw2science.STAGE: raw2science.UPSTREAM,
     published.STAGE: (raw2science.STAGE,),
 }
-
-
-@dataclass(frozen=True)
-class Commit:
-    """A committed batch, and when it was committed (seconds since 1970)."""
-
-    row: LedgerRow
-    at: float
 
 
 @dataclass(frozen=True)
@@ -62,7 +54,6 @@ class LedgerWatch:
     """
 
     def __init__(self, storage: Storage, stages: Sequence[str]) -> None:
-        self._storage = storage
         self._ledger = Ledger(storage)
         self._known: dict[str, dict[str, float]] = {stage: {} for stage in stages}
 
@@ -70,7 +61,7 @@ class LedgerWatch:
         """Batches committed since the last call (at the first: all), by time."""
         found = []
         for stage, known in self._known.items():
-            times = commit_times(self._storage, stage)
+            times = self._ledger.commit_times(stage)
             fresh = times.keys() - known.keys()
             found += [Commit(self._ledger.row(stage, key), times[key]) for key in fresh]
             known.update(times)
@@ -79,34 +70,18 @@ class LedgerWatch:
     def skip(self) -> None:
         """Pass over what is committed by now."""
         for stage, known in self._known.items():
-            known.update(commit_times(self._storage, stage))
+            known.update(self._ledger.commit_times(stage))
 
     def last(self, stage: str) -> float | None:
         """When the latest batch was committed, as of the last look."""
         return max(self._known[stage].values(), default=None)
 
 
-def commit_times(storage: Storage, stage: str) -> dict[str, float]:
-    """Key of each committed batch of a stage, and when it was committed."""
-    times = storage.times(Ledger.folder(stage))
-    return {
-        name.removesuffix(".parquet"): at
-        for name, at in times.items()
-        if name.endswith(".parquet") and not name.startswith(".")
-    }
-
-
 def waiting(storage: Storage, stage: str) -> Waiting:
     """What waits in the ledger for a stage; nothing for the first, whose backlog is in Kafka."""
-    done = commit_times(storage, stage).keys()
-    ledger = Ledger(storage)
-    alerts, since = 0, None
-    for upstream in UPSTREAM[stage]:
-        for key, at in commit_times(storage, upstream).items():
-            if key not in done:
-                alerts += ledger.row(upstream, key).written
-                since = min(at, since or at)
-    return Waiting(alerts, since)
+    left = Ledger(storage).waiting(stage, UPSTREAM[stage])
+    alerts = sum(commit.row.written for commit in left)
+    return Waiting(alerts, min((commit.at for commit in left), default=None))
 
 
 def arrival_times(storage: Storage, row: LedgerRow) -> Floats:
@@ -135,9 +110,9 @@ def _kafka_times(storage: Storage, folder: str) -> Floats:
 
 def recent(storage: Storage, stage: str, since: float, at_least: int) -> list[Commit]:
     """Batches committed since then, by time; the latest ones even if they are older."""
-    times = sorted(commit_times(storage, stage).items(), key=lambda item: item[1])
-    wanted = [item for item in times if item[1] >= since] or times[-at_least:]
     ledger = Ledger(storage)
+    times = sorted(ledger.commit_times(stage).items(), key=lambda item: item[1])
+    wanted = [item for item in times if item[1] >= since] or times[-at_least:]
     return [Commit(ledger.row(stage, key), at) for key, at in wanted]
 
 

@@ -30,7 +30,8 @@ from pyspark.sql.streaming.listener import (
 )
 
 from broker.pipeline import raw2science, stream2raw
-from broker.pipeline.backlog import UPSTREAM, Commit, LedgerWatch, arrival_times, waiting
+from broker.pipeline.backlog import UPSTREAM, LedgerWatch, arrival_times, waiting
+from broker.sinks.ledger import Commit
 from broker.storage import Storage
 from broker.units import Floats
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 
 import pyarrow as pa
@@ -82,6 +83,14 @@ class LedgerRow:
     by_reason: tuple[ReasonCount, ...] = ()
     by_filter: tuple[FilterCount, ...] = ()
     by_module: tuple[ModuleCount, ...] = field(default=())
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A committed batch, and when it was committed (seconds since 1970)."""
+
+    row: LedgerRow
+    at: float
 
 
 def _struct(**types: pa.DataType) -> pa.DataType:
@@ -200,8 +209,26 @@ class Ledger:
 
     def keys(self, stage: str) -> list[str]:
         """Keys of all committed batches of a stage, sorted."""
-        names = self._storage.names(self.folder(stage))
-        return [name.removesuffix(".parquet") for name in names if name.endswith(".parquet")]
+        return sorted(self.commit_times(stage))
+
+    def commit_times(self, stage: str) -> dict[str, float]:
+        """Key of each committed batch of a stage, and when it was committed."""
+        return {
+            name.removesuffix(".parquet"): at
+            for name, at in self._storage.times(self.folder(stage)).items()
+            # Spark, which follows these folders, leaves hidden files out too.
+            if name.endswith(".parquet") and not name.startswith(".")
+        }
+
+    def waiting(self, stage: str, upstream: Sequence[str]) -> list[Commit]:
+        """Batches of the upstream stages that a stage has not done yet."""
+        done = self.commit_times(stage).keys()
+        return [
+            Commit(self.row(before, key), at)
+            for before in upstream
+            for key, at in self.commit_times(before).items()
+            if key not in done
+        ]
 
     def has(self, stage: str, key: str) -> bool:
         """Whether a batch is committed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import os
 import tempfile
 from pathlib import Path
 
@@ -91,6 +92,23 @@ def test_rows_come_by_time_then_key_and_by_stage(tmp_path: Path) -> None:
     assert ledger.rows("distribute") == []
     assert ledger.has("raw", "b-000000")
     assert not ledger.has("raw", "b-000001")
+
+
+def test_a_stage_waits_for_what_any_before_it_has_done_and_it_has_not(tmp_path: Path) -> None:
+    storage = Storage(str(tmp_path))
+    keep(storage, row("a-000000"), row("a-000001"), row("r-000000", stage="replay"))
+    keep(storage, row("a-000000", stage="science"))
+    for at, path in enumerate(sorted(tmp_path.glob("ledger/stage=*/*.parquet"))):
+        os.utime(path, (at, at))
+    (tmp_path / "ledger/stage=raw/.a-000002.parquet").write_bytes(b"not a row")
+    ledger = Ledger(storage)
+    assert ledger.commit_times("raw") == {"a-000000": 0.0, "a-000001": 1.0}
+    left = ledger.waiting("science", ("raw", "replay"))
+    assert [(one.row.stage, one.row.key, one.at) for one in left] == [
+        ("raw", "a-000001", 1.0),
+        ("replay", "r-000000", 2.0),
+    ]
+    assert ledger.waiting("raw", ()) == []
 
 
 def test_a_reader_never_sees_a_half_written_row() -> None:
