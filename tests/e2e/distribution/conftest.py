@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from broker.kafka.host import free_port
 from broker.kafka.server import EmbeddedKafka
 from tests.e2e.distribution.distributing import DistributeSite
 
@@ -47,6 +48,15 @@ def killed(
     assert job.process.returncode == 0, job.text
     yield site
     site.stop_all()
+
+
+@pytest.fixture
+def restless(tmp_path: Path) -> Iterator[EmbeddedKafka]:
+    """A broker of this test alone, which it may stop and start."""
+    broker = EmbeddedKafka(tmp_path / "kafka", free_port())
+    broker.start()
+    yield broker
+    broker.stop()
 
 
 @pytest.fixture

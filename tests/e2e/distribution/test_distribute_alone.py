@@ -14,7 +14,7 @@ from confluent_kafka.admin import AdminClient
 from pyspark.sql import SparkSession
 
 from broker.errors import InputError
-from broker.kafka.server import EmbeddedKafka, free_port
+from broker.kafka.server import EmbeddedKafka
 from broker.pipeline.distribute import Distribute
 from broker.settings import load_settings
 from tests.e2e.distribution.distributing import DistributeSite, header
@@ -115,46 +115,36 @@ def test_every_kind_of_death_leaves_each_alert_once(
 
 
 def test_a_broker_that_is_away_for_20_s_is_waited_for(
-    own_site: Callable[..., DistributeSite], full_sweep: None, tmp_path: Path
+    own_site: Callable[..., DistributeSite], full_sweep: None, restless: EmbeddedKafka
 ) -> None:
-    broker = EmbeddedKafka(tmp_path / "kafka", free_port())
-    broker.start()
-    try:
-        site = own_site(broker=broker)
-        site.fill(5000, 10)
-        job = site.distribute("--once")
-        job.wait_for("distribute abcdef01-000002")
-        broker.stop()
-        time.sleep(20)
-        broker.start()
-        assert job.process.wait(600) == 0, job.text
-        site.check_exactly_once()
-    finally:
-        broker.stop()
+    site = own_site(broker=restless)
+    site.fill(5000, 10)
+    job = site.distribute("--once")
+    job.wait_for("distribute abcdef01-000002")
+    restless.stop()
+    time.sleep(20)
+    restless.start()
+    assert job.process.wait(600) == 0, job.text
+    site.check_exactly_once()
 
 
 def test_a_broker_that_stays_away_ends_the_job_and_the_next_start_continues(
-    own_site: Callable[..., DistributeSite], full_sweep: None, tmp_path: Path
+    own_site: Callable[..., DistributeSite], full_sweep: None, restless: EmbeddedKafka
 ) -> None:
-    broker = EmbeddedKafka(tmp_path / "kafka", free_port())
-    broker.start()
-    try:
-        site = own_site(broker=broker)
-        site.words["distribute.delivery_timeout_seconds"] = "10"
-        site.fill(2000, 10)
-        job = site.distribute("--once")
-        job.wait_for("distribute abcdef01-000002")
-        broker.stop()
-        assert job.wait() == 3, job.text
-        assert "the next start continues here" in job.text
-        refused = site.distribute_once()
-        assert refused.process.returncode == 3
-        assert "no Kafka answers" in refused.text
-        broker.start()
-        assert site.distribute_once().process.returncode == 0
-        site.check_exactly_once()
-    finally:
-        broker.stop()
+    site = own_site(broker=restless)
+    site.words["distribute.delivery_timeout_seconds"] = "10"
+    site.fill(2000, 10)
+    job = site.distribute("--once")
+    job.wait_for("distribute abcdef01-000002")
+    restless.stop()
+    assert job.wait() == 3, job.text
+    assert "the next start continues here" in job.text
+    refused = site.distribute_once()
+    assert refused.process.returncode == 3
+    assert "no Kafka answers" in refused.text
+    restless.start()
+    assert site.distribute_once().process.returncode == 0
+    site.check_exactly_once()
 
 
 def test_a_second_distribute_shuts_out_the_first(

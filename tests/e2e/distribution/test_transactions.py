@@ -5,14 +5,12 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from broker.errors import FatalError, PublishError
 from broker.kafka.read import first_offsets, read_committed
-from broker.kafka.server import EmbeddedKafka, free_port
+from broker.kafka.server import EmbeddedKafka
 from broker.kafka.topics import Topics
 from broker.sinks.kafka import MAX_MESSAGE_BYTES, Message, Send, Transactions
 
@@ -22,15 +20,6 @@ PATIENCE = 20.0
 @pytest.fixture
 def topic(kafka: EmbeddedKafka) -> str:
     return make_topic(kafka)
-
-
-@pytest.fixture
-def restless(tmp_path: Path) -> Iterator[EmbeddedKafka]:
-    """A broker of this test alone, which it may stop and start."""
-    broker = EmbeddedKafka(tmp_path / "kafka", free_port())
-    broker.start()
-    yield broker
-    broker.stop()
 
 
 def make_topic(kafka: EmbeddedKafka, partitions: int = 2) -> str:
