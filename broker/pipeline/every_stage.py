@@ -51,10 +51,13 @@ def every_stream(
     """
     science = Raw2Science(spark, settings, check_stop)
     distribute = Distribute(spark, settings, check_stop, skip_bad_filters)
-    later = [science.stream(), distribute.stream()]
+    # First, since it refuses bad filters; the others may take long.
+    distributed = distribute.stream()
 
     def rehearse_next(raw_area: str) -> None:
         with science.rehearsed(raw_area) as science_area:
             distribute.rehearse(science_area, raw_area)
 
-    return [Stream2Raw(spark, settings, start).stream(rehearse_next), *later]
+    raw = Stream2Raw(spark, settings, start).stream(rehearse_next)
+    # What has been rehearsed after stream2raw is not rehearsed again.
+    return [raw, science.stream(), distributed]

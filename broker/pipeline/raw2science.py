@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pyspark.sql import DataFrame, Observation, SparkSession
 
@@ -26,7 +26,15 @@ from broker.science.apply import ScienceColumns, by_module
 from broker.settings import Settings
 from broker.sinks.ids import ScienceIds
 from broker.sinks.ledger import LedgerRow, ModuleCount, NightCount
-from broker.sinks.publish import AREAS, REHEARSAL, Attempt, Publisher, rehearsal
+from broker.sinks.publish import (
+    AREAS,
+    LONG_BACKLOG,
+    REHEARSAL,
+    REHEARSALS,
+    Attempt,
+    Publisher,
+    rehearsal,
+)
 from broker.storage import Storage
 from broker.surveys import get_survey
 
@@ -35,8 +43,6 @@ log = logging.getLogger(__name__)
 STAGE = "science"
 UPSTREAM = ("raw", "replay")
 CHECKPOINT = "checkpoints/raw2science"
-# Before a backlog of so many alerts a file of it is staged for nothing, so often.
-_BACKLOG, _ROUNDS = 4000, 2
 
 
 @dataclass
@@ -56,6 +62,7 @@ class Raw2Science:
     spark: SparkSession
     settings: Settings
     check_stop: Callable[[], None]
+    _has_rehearsed: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         self._storage = Storage(self.settings.survey_root)
@@ -87,28 +94,24 @@ class Raw2Science:
         alerts = self._read(raw_area, [f"{raw_area}/{night}/batch={REHEARSAL}" for night in nights])
         with rehearsal(self._storage, STAGE) as attempt:
             self._stage(alerts, dt.datetime.now(dt.UTC), Observation(), attempt)
+            self._has_rehearsed = True
             yield attempt.as_published("science")
 
     def _rehearse(self) -> None:
         """Before a long backlog: it is done sooner by a program that is compiled."""
-        ledger = self._publisher.ledger
-        done = set(ledger.keys(STAGE))
-        waiting = [
-            ledger.row(stage, key)
-            for stage in UPSTREAM
-            for key in ledger.keys(stage)
-            if key not in done
-        ]
-        if sum(row.written for row in waiting) < _BACKLOG:
+        waiting = [commit.row for commit in self._publisher.ledger.waiting(STAGE, UPSTREAM)]
+        if self._has_rehearsed or sum(row.written for row in waiting) < LONG_BACKLOG:
             return
+        began = time.monotonic()
         largest = max(waiting, key=lambda row: row.written)
         night = max(largest.by_night, key=lambda item: item.written).night
         area = AREAS["raw"]
         folder = f"{area}/night={night}/batch={largest.key}"
         alerts = self._read(area, [f"{folder}/{min(self._storage.names(folder))}"])
-        for _ in range(_ROUNDS):
+        for _ in range(REHEARSALS):
             with rehearsal(self._storage, STAGE) as attempt:
                 self._stage(alerts, dt.datetime.now(dt.UTC), Observation(), attempt)
+        log.info("rehearsed with batch %s in %.1f s", largest.key, time.monotonic() - began)
 
     def process(self, rows: DataFrame, batch_id: int) -> None:
         """Run science on every raw batch that a trigger brought."""

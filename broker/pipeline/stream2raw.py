@@ -35,7 +35,7 @@ from broker.pipeline.ingest_batch import Ingested, ingest, rehearse
 from broker.pipeline.runner import Stream
 from broker.settings import Settings
 from broker.sinks.ledger import LedgerRow, OffsetRange
-from broker.sinks.publish import Publisher, rehearsal
+from broker.sinks.publish import LONG_BACKLOG, REHEARSALS, Publisher, rehearsal
 from broker.storage import Storage
 from broker.surveys import get_survey
 
@@ -46,8 +46,8 @@ CHECKPOINT = "checkpoints/stream2raw"
 # Until packets have been seen, they are taken to be as large as ZTF's.
 _PACKET_BYTES = 75_000
 _SAMPLE = 100
-# A backlog of so many packets is worth a rehearsal with so few, twice: a third brings nothing.
-_BACKLOG, _REHEARSED, _ROUNDS = 4000, 1500, 2
+# So many packets are enough for a rehearsal.
+_REHEARSED = 1500
 
 
 @dataclass
@@ -185,7 +185,7 @@ class Stream2Raw:
         self, waiting: dict[Place, Span], rehearse_next: Callable[[str], None] | None
     ) -> None:
         """Before a long backlog: it is done sooner by a program that is compiled."""
-        if _messages(waiting) < _BACKLOG:
+        if _messages(waiting) < LONG_BACKLOG:
             return
         few = _REHEARSED // len(waiting)
         spans = {
@@ -196,7 +196,7 @@ class Stream2Raw:
         packets = read_packets(self.spark, self.settings.kafka, spans).localCheckpoint(eager=False)
         packets = at_batch_time(packets, dt.datetime.now(dt.UTC))
         began = time.monotonic()
-        for _ in range(_ROUNDS):
+        for _ in range(REHEARSALS):
             with rehearsal(self._storage, STAGE) as attempt:
                 rehearse(self._decoder, packets, attempt)
                 if rehearse_next is not None:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 AREAS = {**ONLINE, "quarantine": "quarantine"}
 REHEARSAL = "rehearsal"
 """Key of what is never published."""
+LONG_BACKLOG, REHEARSALS = 4000, 2
+"""A backlog of so many alerts is worth so many rehearsals: a third brings nothing."""
 _SEAL = "ledger.parquet"
 
 

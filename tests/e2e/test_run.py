@@ -24,12 +24,12 @@ from tests.e2e.site import QUICK_JAVA, ROOT, Job, make_topic, produce, wait_unti
 ALERTS, BATCH = 160, 40
 FILTERS = {"all": ("alert_id >= 0", "lite"), "odd": ("alert_id % 2 = 1", "cutouts")}
 STAGES = ("raw", "science", "distribute")
-# The command, with a backlog of this size called a long one.
+# The command, with a backlog of this size called a long one, and any at all for science alone.
 REHEARSING = """
 import sys
 from broker.commands.app import main
-from broker.pipeline import stream2raw
-stream2raw._BACKLOG, stream2raw._REHEARSED = 20, 10
+from broker.pipeline import raw2science, stream2raw
+stream2raw.LONG_BACKLOG, stream2raw._REHEARSED, raw2science.LONG_BACKLOG = 20, 10, 0
 sys.exit(main(["run", *sys.argv[1:]]))
 """
 STOPPED = "stopped on request; the next start continues here"
@@ -194,8 +194,9 @@ def test_run_to_the_end_everything_is_out_exactly_once(story: Story) -> None:
     assert code == 0, findings
 
 
-def test_before_a_long_backlog_it_rehearses_and_nothing_stays_of_that(story: Story) -> None:
+def test_before_a_long_backlog_it_rehearses_once_and_nothing_stays_of_that(story: Story) -> None:
     assert "rehearsed with 10 packets" in story.last.text
+    assert story.last.text.count("rehearsed with ") == 1
     assert list(story.site.root.glob("ztf/**/rehearsal*")) == []
 
 
