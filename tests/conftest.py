@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 
 from broker.kafka.host import free_port
 from broker.kafka.server import EmbeddedKafka
+from tests.job_environ import job_environ
 from tests.quick_java import QUICK_JAVA
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 # What is quick to fail comes first.
 ORDER = ["unit", "spark", "e2e", "bench"]
+os.environ.update(QUICK_JAVA)
 # A busy machine is no failure.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
@@ -67,8 +69,10 @@ def spark() -> Iterator[SparkSession]:
     """The session that the jobs get, from conf/spark-defaults.conf; starting one takes long."""
     from broker.spark.session import build_session  # noqa: PLC0415 - most tests need no Spark
 
-    os.environ.update(QUICK_JAVA)
-    session = build_session("nightjar tests")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in job_environ().items():
+            patch.setenv(name, value)
+        session = build_session("nightjar tests")
     yield session
     session.stop()
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
+import io
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -22,17 +25,22 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from pyspark.sql import SparkSession
 
+from broker.commands.app import main
 from broker.kafka.server import EmbeddedKafka
 from broker.sinks.ledger import Ledger, LedgerRow
 from broker.storage import Storage
-from tests.quick_java import QUICK_JAVA
+from tests.job_environ import job_environ
 
 ROOT = Path(__file__).resolve().parents[2]
 LAUNCHERS = ("python", "spark-submit")
 Launcher = Literal["python", "spark-submit"]
 Victim = Literal["python", "jvm", "both"]
-JobName = Literal["stream2raw", "raw2science"]
-STAGES: dict[JobName, str] = {"stream2raw": "raw", "raw2science": "science"}
+JobName = Literal["stream2raw", "raw2science", "distribute"]
+STAGES: dict[JobName, str] = {
+    "stream2raw": "raw",
+    "raw2science": "science",
+    "distribute": "distribute",
+}
 Position = tuple[str, int, int]
 _PATIENCE_SECONDS = 400.0
 
@@ -59,12 +67,8 @@ class Job:
 
     @property
     def reason(self) -> str:
-        """Its last line, which names the reason of its end.
-
-        Spark may still warn of tasks that it gave up.
-        """
-        lines = [line for line in self.text.strip().splitlines() if " WARN " not in line]
-        return lines[-1] if lines else ""
+        """Its last line, which names the reason of its end."""
+        return _last_line(self.text)
 
     def wait(self) -> int:
         """Exit code, once it has ended."""
@@ -109,6 +113,19 @@ class Job:
         wait_until(lambda: not self.programs(), "every process of the job has ended")
 
 
+@dataclass(frozen=True)
+class Ended:
+    """How a job or a command ended that ran in this process."""
+
+    code: int
+    text: str
+
+    @property
+    def reason(self) -> str:
+        """Its last line, which names the reason of its end."""
+        return _last_line(self.text)
+
+
 @dataclass
 class Site:
     """A root folder with the settings that point a job to it."""
@@ -137,14 +154,12 @@ class Site:
         **popen: Any,
     ) -> Job:
         """Start a job; a fault point may kill it, or whom the test says."""
-        environ = {**os.environ, **QUICK_JAVA, "SPARK_CONF_DIR": str(ROOT / "conf")}
+        environ = job_environ(killing=bool(whom))
         if fault:
             environ["NIGHTJAR_FAULT"] = f"{STAGES[name]}:{fault}"
         if whom:
             environ["KILL_WHOM"] = whom
             environ["KILL_MARK"] = str(self.mark)
-            path = [str(ROOT / "tests/e2e/killing"), os.environ.get("PYTHONPATH", "")]
-            environ["PYTHONPATH"] = os.pathsep.join(filter(None, path))
         programs = {"python": sys.executable, "spark-submit": _beside_python("spark-submit")}
         job = [f"jobs/{name}.py", "--survey", self.survey, *options, *self.settings()]
         return self._run([programs[launcher], *job], environ, **popen)
@@ -155,12 +170,25 @@ class Site:
         job.wait()
         return job
 
-    def nightjar(self, *words: str) -> Job:
-        """Run a command of the command line on this site, to its end."""
-        command = [str(ROOT / "bin/nightjar"), *words, "--survey", self.survey, *self.settings()]
-        job = self._run(command, {**os.environ, **QUICK_JAVA})
-        job.wait()
-        return job
+    def run_in_process(
+        self, spark: SparkSession, name: JobName = "stream2raw", **options: Any
+    ) -> Ended:
+        """Run a job with what is there in this process, where Spark runs already, to its end."""
+        words = [word for word in self.settings() if word != "--set"]
+        job = importlib.import_module(f"jobs.{name}").main
+
+        def run() -> int:
+            try:
+                job(self.survey, None, words, once=True, **options)
+            except SystemExit as end:
+                return int(end.code or 0)
+            return 0
+
+        return listen_to(run)
+
+    def nightjar(self, *words: str) -> Ended:
+        """Run a command of the command line on this site in this process, to its end."""
+        return listen_to(lambda: main([*words, "--survey", self.survey, *self.settings()]))
 
     def settings(self) -> Iterator[str]:
         """The words that point a command here."""
@@ -246,8 +274,30 @@ class Site:
 
     def audit(self, *options: str) -> tuple[int, list[dict[str, Any]]]:
         """Exit code and findings of ``nightjar audit``."""
-        job = self.nightjar("audit", "--json", *options)
-        return job.process.returncode, json.JSONDecoder().raw_decode(job.text)[0]
+        ended = self.nightjar("audit", "--json", *options)
+        return ended.code, json.JSONDecoder().raw_decode(ended.text)[0]
+
+
+def listen_to(run: Callable[[], int]) -> Ended:
+    """What a job or command in this process says and logs, and its exit code."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    said = io.StringIO()
+    log, lines = logging.getLogger("broker"), logging.StreamHandler(said)
+    log.addHandler(lines)
+    try:
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+            code = run()
+    finally:
+        log.removeHandler(lines)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    return Ended(code, said.getvalue())
+
+
+def _last_line(text: str) -> str:
+    """The last line of a job itself; Spark may still warn of tasks that it gave up."""
+    lines = [line for line in text.strip().splitlines() if " WARN " not in line]
+    return lines[-1] if lines else ""
 
 
 def _position(row: dict[str, Any]) -> Position:

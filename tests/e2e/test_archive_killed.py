@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import sys
@@ -16,8 +15,8 @@ import pytest
 from broker.archive.audit import audit
 from broker.sinks.closed import ClosedNights
 from tests.closing import archived_rows, fill, online_rows
-from tests.e2e.site import ROOT, Job, Site
-from tests.quick_java import QUICK_JAVA
+from tests.e2e.site import Job, Site
+from tests.job_environ import job_environ
 from tests.science_rows import NIGHTS
 
 NIGHT = NIGHTS[0]
@@ -44,7 +43,7 @@ class ArchiveSite(Site):
         return self._job(["jobs/reprocess.py", *words], fault)
 
     def _job(self, words: list[str], fault: str | None) -> Job:
-        environ = {**os.environ, **QUICK_JAVA, "SPARK_CONF_DIR": str(ROOT / "conf")}
+        environ = job_environ()
         if fault:
             environ["NIGHTJAR_FAULT"] = f"archive:{fault}"
         command = [sys.executable, *words, "--survey", "ztf", *self.settings()]

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 from pathlib import Path
-
-from tests.quick_java import QUICK_JAVA
 
 
 def test_the_demo_accounts_for_every_alert_and_ends_with_one_as_a_subscriber_sees_it(
@@ -16,7 +13,6 @@ def test_the_demo_accounts_for_every_alert_and_ends_with_one_as_a_subscriber_see
     done = subprocess.run(
         ["bin/nightjar", "demo", "--alerts", "100"],
         cwd=project_root,
-        env={**os.environ, **QUICK_JAVA},
         capture_output=True,
         text=True,
         timeout=600,

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyspark.sql import SparkSession
 
 from broker.kafka.server import EmbeddedKafka
 from tests.crafted import ztf_packets
-from tests.e2e.site import ROOT, Job, Site
+from tests.e2e.site import ROOT, Ended, Site
 
 SENT = 60
 TOPIC = "e2e_spoilt"
@@ -41,22 +42,22 @@ def simulate(folder: Path, *words: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def refused(spoilt: Site) -> list[dict[str, Any]]:
+def refused(spoilt: Site, spark: SparkSession) -> list[dict[str, Any]]:
     """The quarantine after the night came in."""
-    job = spoilt.run()
-    assert job.process.returncode == 0, job.text
+    job = spoilt.run_in_process(spark)
+    assert job.code == 0, job.text
     return listed(spoilt)
 
 
 def listed(site: Site) -> list[dict[str, Any]]:
-    job = site.nightjar("quarantine", "list", "--json")
-    assert job.process.returncode == 0, job.text
-    rows: list[dict[str, Any]] = json.loads(job.text)
+    command = site.nightjar("quarantine", "list", "--json")
+    assert command.code == 0, command.text
+    rows: list[dict[str, Any]] = json.loads(command.text)
     return rows
 
 
 @pytest.fixture(scope="module")
-def replayed(spoilt: Site, refused: list[dict[str, Any]]) -> Job:
+def replayed(spoilt: Site, refused: list[dict[str, Any]]) -> Ended:
     """The cause is fixed, and what is waiting is tried again."""
     assert refused
     del spoilt.words["ingest.mjd_range"]
@@ -88,23 +89,23 @@ def test_a_packet_can_be_looked_at_and_saved(
     row = next(row for row in refused if row["reason"] == "time_invalid")
     place = (row["topic"], str(row["partition"]), str(row["offset"]))
     path = tmp_path / "packet.avro"
-    job = spoilt.nightjar("quarantine", "show", *place, "--save", str(path))
-    assert job.process.returncode == 0, job.text
-    assert "is not between MJD 1.0 and 2.0" in job.text
+    command = spoilt.nightjar("quarantine", "show", *place, "--save", str(path))
+    assert command.code == 0, command.text
+    assert "is not between MJD 1.0 and 2.0" in command.text
     assert path.read_bytes() in ztf_packets(range(SENT))
 
 
 def test_a_position_that_is_not_there_is_refused(spoilt: Site, refused: object) -> None:
-    job = spoilt.nightjar("quarantine", "show", TOPIC, "0", "9999")
-    assert job.process.returncode == 2
-    assert "`nightjar quarantine list` shows which are" in job.reason
+    command = spoilt.nightjar("quarantine", "show", TOPIC, "0", "9999")
+    assert command.code == 2
+    assert "`nightjar quarantine list` shows which are" in command.reason
 
 
 def test_replay_brings_back_what_can_be_used_now(
-    spoilt: Site, refused: list[dict[str, Any]], replayed: Job
+    spoilt: Site, refused: list[dict[str, Any]], replayed: Ended
 ) -> None:
     sound = sorted(row["offset"] for row in refused if row["reason"] == "time_invalid")
-    assert replayed.process.returncode == 0, replayed.text
+    assert replayed.code == 0, replayed.text
     assert f"replayed {len(sound)} of {SENT} packets as batch replay-000000" in replayed.reason
     assert [offset for _, _, offset in spoilt.raw_by_duckdb()] == sound
     assert [row["offset"] for row in listed(spoilt) if row["replayed"]] == sound
@@ -112,10 +113,10 @@ def test_replay_brings_back_what_can_be_used_now(
     assert (code, [f["differences"] for f in findings if f["differences"]]) == (0, [])
 
 
-def test_what_was_replayed_is_never_replayed_again(spoilt: Site, replayed: Job) -> None:
+def test_what_was_replayed_is_never_replayed_again(spoilt: Site, replayed: Ended) -> None:
     before = spoilt.raw_by_duckdb()
     again = spoilt.nightjar("quarantine", "replay")
-    assert again.process.returncode == 0, again.text
+    assert again.code == 0, again.text
     assert again.reason.startswith("replayed 0 packets")
     assert spoilt.raw_by_duckdb() == before
     assert spoilt.storage.names("staging/replay") == []

@@ -86,21 +86,23 @@ def packet(number: int, **candidate: float) -> bytes:
     return container(ztf_record(number, JD + (number % 3 == 0), **candidate))
 
 
-def site_with_raw(site: Callable[..., Site], kafka: EmbeddedKafka, alerts: int, batch: int) -> Site:
+def site_with_raw(
+    site: Callable[..., Site], kafka: EmbeddedKafka, spark: SparkSession, alerts: int, batch: int
+) -> Site:
     """A site whose raw table stream2raw has filled in many batches."""
     topic = f"e2e_science_{alerts}"
     make_topic(kafka, topic, PARTITIONS)
     produce(kafka, topic, list(night_with_repeats(alerts)))
     one = site(topic, ingest__max_offsets_per_batch=batch)
-    job = one.run()
-    assert job.process.returncode == 0, job.text
+    job = one.run_in_process(spark)
+    assert job.code == 0, job.text
     return one
 
 
 @pytest.fixture(scope="module")
-def story(site: Callable[..., Site], kafka: EmbeddedKafka) -> Story:
+def story(site: Callable[..., Site], kafka: EmbeddedKafka, spark: SparkSession) -> Story:
     """Three deaths, the checkpoint lost, then the rest live."""
-    story = Story(site_with_raw(site, kafka, ALERTS, BATCH))
+    story = Story(site_with_raw(site, kafka, spark, ALERTS, BATCH))
     for point, victim, launcher in DEATHS:
         die_at(story.site, point, victim, launcher)
         story.note()
@@ -281,7 +283,7 @@ def collected(rows: DataFrame) -> list[str]:
 def test_no_death_at_any_point_or_of_five_moments_loses_or_doubles_an_alert(
     full_sweep: None, site: Callable[..., Site], kafka: EmbeddedKafka, spark: SparkSession
 ) -> None:
-    one = site_with_raw(site, kafka, alerts=5_000, batch=125)
+    one = site_with_raw(site, kafka, spark, alerts=5_000, batch=125)
     moments = random.Random(1)
     for victim in get_args(Victim):
         for point in POINTS:

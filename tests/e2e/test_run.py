@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import sys
@@ -13,46 +12,43 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from pyspark.sql import SparkSession
 
 from broker.kafka.host import free_port
 from broker.kafka.server import EmbeddedKafka
 from broker.pipeline.metrics import names
 from tests.crafted import NIGHT, ztf_packets
 from tests.e2e.distribution.distributing import DistributeSite
-from tests.e2e.site import QUICK_JAVA, ROOT, Job, make_topic, produce, wait_until
+from tests.e2e.site import ROOT, Ended, Job, make_topic, produce, wait_until
+from tests.job_environ import job_environ
 
 ALERTS, BATCH = 160, 40
 FILTERS = {"all": ("alert_id >= 0", "lite"), "odd": ("alert_id % 2 = 1", "cutouts")}
 STAGES = ("raw", "science", "distribute")
-# The command, with a backlog of this size called a long one, and any at all for science alone.
-REHEARSING = """
-import sys
-from broker.commands.app import main
-from broker.pipeline import raw2science, stream2raw
-stream2raw.LONG_BACKLOG, stream2raw._REHEARSED, raw2science.LONG_BACKLOG = 20, 10, 0
-sys.exit(main(["run", *sys.argv[1:]]))
-"""
 STOPPED = "stopped on request; the next start continues here"
 
 
 class RunSite(DistributeSite):
     """A site that runs all stages in one process."""
 
-    def run_all(
-        self, *options: str, pause: str = "", by_java: bool = False, rehearsing: bool = False
-    ) -> Job:
+    def run_all(self, *options: str, pause: str = "", by_java: bool = False) -> Job:
         """Start the command, or its job by spark-submit; it may wait at a stage's fault point."""
-        environ = {**os.environ, **QUICK_JAVA, "SPARK_CONF_DIR": str(ROOT / "conf")}
+        environ = job_environ(killing=bool(pause))
         if pause:
-            path = [str(ROOT / "tests/e2e/killing"), os.environ.get("PYTHONPATH", "")]
-            environ["PYTHONPATH"] = os.pathsep.join(filter(None, path))
             environ |= {"NIGHTJAR_FAULT": pause, "KILL_WHOM": "pause", "KILL_MARK": str(self.mark)}
         program = [str(ROOT / "bin/nightjar"), "run"]
         if by_java:
             program = [str(Path(sys.executable).parent / "spark-submit"), "jobs/run.py"]
-        if rehearsing:
-            program = [sys.executable, "-c", REHEARSING]
         return self._run([*program, "--survey", self.survey, *options, *self.settings()], environ)
+
+    def rehearse_and_run(self, spark: SparkSession) -> Ended:
+        """Run the command in this process, to the end."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("broker.pipeline.stream2raw.LONG_BACKLOG", BATCH // 2)
+            patch.setattr("broker.pipeline.stream2raw._REHEARSED", BATCH // 4)
+            # Any at all, were science to rehearse by itself.
+            patch.setattr("broker.pipeline.raw2science.LONG_BACKLOG", 0)
+            return self.nightjar("run", "--once")
 
     def batches(self, stage: str) -> set[str]:
         """Keys of the committed batches of a stage."""
@@ -85,13 +81,15 @@ class Story:
     after: dict[str, set[str]]
     dead: Job
     stuck: str
-    last: Job
+    last: Ended
     scrape: str
     status: str
 
 
 @pytest.fixture(scope="module")
-def story(kafka: EmbeddedKafka, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+def story(
+    kafka: EmbeddedKafka, spark: SparkSession, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Story]:
     topic = "e2e_run"
     make_topic(kafka, topic, 2)
     produce(kafka, topic, ztf_packets(range(ALERTS)))
@@ -105,11 +103,11 @@ def story(kafka: EmbeddedKafka, tmp_path_factory: pytest.TempPathFactory) -> Ite
     for name, (where, payload) in FILTERS.items():
         site.filters.mkdir(exist_ok=True)
         site.write_filter(name, where, payload)
-    yield live(site)
+    yield live(site, spark)
     site.stop_all()
 
 
-def live(site: RunSite) -> Story:
+def live(site: RunSite, spark: SparkSession) -> Story:
     """Three starts: one stopped, one that dies, one to the end."""
     port = free_port()
     watched = ("--set", f"metrics.port={port}", "--set", "logs.format=json")
@@ -130,8 +128,7 @@ def live(site: RunSite) -> Story:
     dead = site.run_all(by_java=True)
     dead.wait()
     shutil.rmtree(taken)
-    last = site.run_all("--once", rehearsing=True)
-    last.wait()
+    last = site.rehearse_and_run(spark)
     overlap = {stage for stage, keys in before.items() if keys}
     return Story(site, stopped, overlap, before, after, dead, stuck, last, scrape, status)
 
@@ -183,7 +180,7 @@ def test_when_a_query_dies_it_ends_with_the_reason_and_exit_code_3(story: Story)
 
 
 def test_run_to_the_end_everything_is_out_exactly_once(story: Story) -> None:
-    assert story.last.process.returncode == 0, story.last.text
+    assert story.last.code == 0, story.last.text
     site = story.site
     assert site.expected() == {"all": list(range(ALERTS)), "odd": list(range(1, ALERTS, 2))}
     assert site.published() == site.expected()

@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable
 
 import pytest
+from pyspark.sql import SparkSession
 
 from broker.kafka.host import free_port
 from broker.kafka.server import EmbeddedKafka
@@ -16,7 +17,7 @@ from tests.e2e.site import LAUNCHERS, Launcher, Site, make_topic, positions, pro
 
 SPARK_HAS_STARTED = "incubator modules"
 MEGABYTE = 1 << 20
-BIG = 300
+BIG = 150
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +63,7 @@ def test_a_second_writer_is_refused_before_spark_starts(stopping: Site) -> None:
 
 
 def test_a_full_disk_leaves_nothing_half_visible_and_the_next_start_goes_on(
-    site: Callable[..., Site], kafka: EmbeddedKafka
+    site: Callable[..., Site], kafka: EmbeddedKafka, spark: SparkSession
 ) -> None:
     topic = "e2e_big_packets"
     make_topic(kafka, topic)
@@ -73,7 +74,7 @@ def test_a_full_disk_leaves_nothing_half_visible_and_the_next_start_goes_on(
 
     def limit() -> None:
         # Room for Spark's own files, not for half of the batch in one of ours.
-        resource.setrlimit(resource.RLIMIT_FSIZE, (24 * MEGABYTE, 24 * MEGABYTE))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (12 * MEGABYTE, 12 * MEGABYTE))
 
     full = one.run(preexec_fn=limit)
     assert full.process.returncode == 3, full.text
@@ -81,7 +82,7 @@ def test_a_full_disk_leaves_nothing_half_visible_and_the_next_start_goes_on(
     assert "nothing is lost" in full.reason
     assert one.raw_by_pyarrow() == []
     assert one.committed() == []
-    assert one.run().process.returncode == 0
+    assert one.run_in_process(spark).code == 0
     assert one.raw_by_duckdb() == positions(topic, BIG)
     assert one.staged() == []
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
+from pyspark.sql import SparkSession
 
 from broker.kafka.server import EmbeddedKafka
 from tests.crafted import ztf_packets
@@ -62,24 +63,32 @@ def test_told_to_stop_while_idle_it_exits_0(first_night: Job) -> None:
 
 
 def test_a_topic_that_expires_after_it_was_read_is_no_loss(
-    nights: Site, first_night: Job, admin: AdminClient, kafka: EmbeddedKafka
+    nights: Site,
+    first_night: Job,
+    admin: AdminClient,
+    kafka: EmbeddedKafka,
+    spark: SparkSession,
 ) -> None:
     admin.delete_topics([FIRST])[FIRST].result(30)
     wait_until(lambda: FIRST not in admin.list_topics(timeout=10).topics, "the topic is gone")
     produce(kafka, SECOND, ztf_packets(range(50, 60)))
-    job = nights.run()
-    assert job.process.returncode == 0, job.text
+    job = nights.run_in_process(spark)
+    assert job.code == 0, job.text
     assert nights.raw_by_duckdb() == sorted(positions(FIRST, 20) + positions(SECOND, 40, 2))
 
 
 def test_records_that_expire_unread_are_a_loss_that_is_named(
-    nights: Site, first_night: Job, admin: AdminClient, kafka: EmbeddedKafka
+    nights: Site,
+    first_night: Job,
+    admin: AdminClient,
+    kafka: EmbeddedKafka,
+    spark: SparkSession,
 ) -> None:
     produce(kafka, SECOND, ztf_packets(range(60, 80)))
     place = TopicPartition(SECOND, 1, 25)
     admin.delete_records([place])[place].result(30)
-    job = nights.run()
-    assert job.process.returncode == 3
+    job = nights.run_in_process(spark)
+    assert job.code == 3
     assert job.reason.startswith(
         f"nightjar: records are missing: topic {SECOND}, partition 1, offsets 20 to 24 "
         "(the broker no longer has them)"
@@ -88,20 +97,22 @@ def test_records_that_expire_unread_are_a_loss_that_is_named(
     assert len(nights.raw_by_duckdb()) == 60
 
 
-def test_a_lost_checkpoint_hides_no_loss(nights: Site, first_night: Job) -> None:
+def test_a_lost_checkpoint_hides_no_loss(
+    nights: Site, first_night: Job, spark: SparkSession
+) -> None:
     shutil.rmtree(nights.root / "ztf/checkpoints")
-    job = nights.run()
-    assert job.process.returncode == 3
+    job = nights.run_in_process(spark)
+    assert job.code == 3
     assert f"topic {SECOND}, partition 1, offsets 20 to 24" in job.reason
     assert len(nights.raw_by_duckdb()) == 60
 
 
 def test_the_operator_may_go_on_without_what_is_lost_and_the_audit_names_the_gap(
-    nights: Site, first_night: Job
+    nights: Site, first_night: Job, spark: SparkSession
 ) -> None:
     shutil.rmtree(nights.root / "ztf/checkpoints")
-    job = nights.run("--from", "earliest")
-    assert job.process.returncode == 0, job.text
+    job = nights.run_in_process(spark, start="earliest")
+    assert job.code == 0, job.text
     code, findings = nights.audit("--deep")
     (gap,) = (text for finding in findings for text in finding["differences"])
     assert code == 1
@@ -109,8 +120,8 @@ def test_the_operator_may_go_on_without_what_is_lost_and_the_audit_names_the_gap
 
 
 def test_a_start_beside_a_checkpoint_is_refused_since_it_would_have_no_effect(
-    nights: Site, first_night: Job
+    nights: Site, first_night: Job, spark: SparkSession
 ) -> None:
-    job = nights.run("--from", "latest")
-    assert job.process.returncode == 2
+    job = nights.run_in_process(spark, start="latest")
+    assert job.code == 2
     assert job.reason.startswith("nightjar: --from latest has no effect beside the checkpoint")

@@ -18,7 +18,7 @@ from typing import IO
 from tests.e2e.chaos.schedule import FULL_DISK, KILL, STOP_KAFKA, Event
 from tests.e2e.distribution.distributing import DistributeSite
 from tests.e2e.site import ROOT, Job
-from tests.quick_java import QUICK_JAVA
+from tests.job_environ import job_environ
 
 # A query that died, and a process that was killed or outlived its JVM: start it again.
 _RESTARTED = (3, -signal.SIGKILL)
@@ -111,7 +111,7 @@ class Shift:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd=ROOT,
-            env={**os.environ, **QUICK_JAVA, "SPARK_CONF_DIR": str(ROOT / "conf")},
+            env=job_environ(),
             start_new_session=True,
         )
         assert process.stdout is not None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,8 +13,8 @@ import pyarrow.dataset as ds
 
 from tests.e2e.cluster.standalone import Standalone
 from tests.e2e.distribution.distributing import DistributeSite, decode
-from tests.e2e.site import ROOT, Job
-from tests.quick_java import QUICK_JAVA
+from tests.e2e.site import Job
+from tests.job_environ import job_environ
 
 # Times of batches are a run's own.
 _OWN_TIMES = ("raw_at", "science_at")
@@ -42,15 +41,8 @@ class ClusterSite(DistributeSite):
             *("--archives", f"{self.archive}#nightjar", "--total-executor-cores", "2"),
             *(f"jobs/{name}.py", "--survey", self.survey, *options, *self.settings()),
         ]
-        environ = {
-            **os.environ,
-            **QUICK_JAVA,
-            "SPARK_CONF_DIR": str(ROOT / "conf"),
-            "PYSPARK_PYTHON": "./nightjar/bin/python",
-        }
+        environ = job_environ(killing=bool(fault)) | {"PYSPARK_PYTHON": "./nightjar/bin/python"}
         if fault:
-            path = [str(ROOT / "tests/e2e/killing"), os.environ.get("PYTHONPATH", "")]
-            environ["PYTHONPATH"] = os.pathsep.join(filter(None, path))
             environ |= {"NIGHTJAR_FAULT": fault, "KILL_WHOM": "pause", "KILL_MARK": str(self.mark)}
         return self._run(words, environ)
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from pyspark.sql import SparkSession
 
 from broker.kafka.host import free_port
 from broker.kafka.server import EmbeddedKafka
@@ -36,7 +37,7 @@ def make_site(
 
 @pytest.fixture(scope="session")
 def killed(
-    kafka: EmbeddedKafka, tmp_path_factory: pytest.TempPathFactory
+    kafka: EmbeddedKafka, spark: SparkSession, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[DistributeSite]:
     """600 alerts in 6 batches, distributed by a job that was killed twice."""
     site = make_site(tmp_path_factory.mktemp("site"), kafka, filters=FEW)
@@ -44,8 +45,8 @@ def killed(
     for fault in FAULTS:
         job = site.distribute_once(fault=fault)
         assert job.process.returncode == -signal.SIGKILL, job.text
-    job = site.distribute_once()
-    assert job.process.returncode == 0, job.text
+    last = site.run_in_process(spark, "distribute")
+    assert last.code == 0, last.text
     yield site
     site.stop_all()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import shutil
 import sys
 import tomllib
@@ -20,7 +19,7 @@ from confluent_kafka.admin import AdminClient
 from broker.kafka.read import read_committed
 from broker.sinks.ledger import Ledger, LedgerRow
 from tests.e2e.site import ROOT, Job, Site
-from tests.quick_java import QUICK_JAVA
+from tests.job_environ import job_environ
 from tests.science_rows import science_rows, write_batches
 
 _PATIENCE_SECONDS = 900.0
@@ -86,7 +85,7 @@ class DistributeSite(Site):
 
     def distribute(self, *options: str, fault: str | None = None) -> Job:
         """Start distribute; a fault point may kill it."""
-        environ = {**os.environ, **QUICK_JAVA, "SPARK_CONF_DIR": str(ROOT / "conf")}
+        environ = job_environ()
         if fault:
             environ["NIGHTJAR_FAULT"] = f"distribute:{fault}"
         words = ["jobs/distribute.py", "--survey", self.survey, *options, *self.settings()]

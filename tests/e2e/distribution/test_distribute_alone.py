@@ -13,10 +13,7 @@ import pytest
 from confluent_kafka.admin import AdminClient
 from pyspark.sql import SparkSession
 
-from broker.errors import InputError
 from broker.kafka.server import EmbeddedKafka
-from broker.pipeline.distribute import Distribute
-from broker.settings import load_settings
 from tests.e2e.distribution.distributing import DistributeSite, header
 
 ALL_FAULTS = (
@@ -33,16 +30,6 @@ REFUSED = {
 NO_MATCH = {"zero": "1 / 0 > 0", "zeros": "1 / (alert_id - alert_id) > 0", "cast": "int(band) > 0"}
 
 
-def distribute_here(site: DistributeSite, spark: SparkSession) -> None:
-    """Distribute what is there in this process, where Spark runs already."""
-    words = [word for word in site.settings() if word != "--set"]
-    stage = Distribute(spark, load_settings(site.survey, overrides=words), lambda: None)
-    stream = stage.stream()
-    writer = stream.frame.writeStream.foreachBatch(stream.process)
-    writer.option("checkpointLocation", stream.checkpoint).trigger(availableNow=True)
-    writer.start().awaitTermination()
-
-
 def test_no_filter_file_stops_the_others_and_changes_are_taken_in_between_batches(
     own_site: Callable[..., DistributeSite], spark: SparkSession
 ) -> None:
@@ -51,11 +38,11 @@ def test_no_filter_file_stops_the_others_and_changes_are_taken_in_between_batche
     for name, where in (REFUSED | NO_MATCH).items():
         site.write_filter(name, where)
     site.fill(100, 1)
-    with pytest.raises(InputError) as refused:
-        distribute_here(site, spark)
-    lines = str(refused.value).splitlines()
+    refused = site.run_in_process(spark, "distribute")
+    assert refused.code == 2
+    lines = refused.text.removeprefix("nightjar: ").splitlines()
     assert {Path(line.partition(".toml")[0]).name for line in lines} == set(REFUSED)
-    assert "ztf has no column no_such_column" in str(refused.value)
+    assert "ztf has no column no_such_column" in refused.text
 
     job = site.distribute("--skip-bad-filters", "--set", "ingest.trigger_seconds=0.5")
     job.wait_for("distribute abcdef01-000000")
@@ -86,7 +73,7 @@ def test_elasticc_gets_an_answer_to_every_alert_under_its_own_key(
     monkeypatch.setattr("broker.pipeline.distribute._AT_ONCE", 11)
     site = own_site("elasticc")
     site.fill(60, 2)
-    distribute_here(site, spark)
+    assert site.run_in_process(spark, "distribute").code == 0
     messages = site.messages("elasticc_classifications")
     assert len(messages) == 60
     assert all(message.key() == header(message, "alert_id").encode() for message in messages)

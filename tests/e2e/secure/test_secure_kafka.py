@@ -18,12 +18,13 @@ from confluent_kafka.admin import (
     UserScramCredentialUpsertion,
 )
 
+from broker.commands.app import main
 from broker.kafka.host import free_port, port_is_free
 from broker.kafka.secure import READER, USERS, WRITER, Security
 from broker.kafka.server import EmbeddedKafka
 from tests.crafted import ztf_packets
-from tests.e2e.site import ROOT, Job, Site, make_topic, produce
-from tests.quick_java import QUICK_JAVA
+from tests.e2e.site import ROOT, Ended, Site, listen_to, make_topic, produce
+from tests.job_environ import job_environ
 
 N_ALERTS = 40
 INPUT = "secure_alerts"
@@ -91,36 +92,33 @@ def site(secure: EmbeddedKafka, tmp_path_factory: pytest.TempPathFactory) -> Ite
     script = str(Path(__file__).with_name("stages_and_pages.py"))
     job = site._run(
         [sys.executable, script, str(root), *site.settings()],
-        {**os.environ, **QUICK_JAVA, "SPARK_CONF_DIR": str(ROOT / "conf"), "PYTHONPATH": str(ROOT)},
+        job_environ() | {"PYTHONPATH": str(ROOT)},
     )
     assert job.wait() == 0, job.text
     yield site
     site.stop_all()
 
 
-def command(broker: EmbeddedKafka, *words: str, user: str | None = READER, **environ: str) -> Job:
+def command(broker: EmbeddedKafka, *words: str, user: str | None = READER, **environ: str) -> Ended:
     """A command of the command line as a user, or as nobody."""
     assert broker.security is not None
     logs = sorted(broker.folder.glob("command-*"))
     log = broker.folder / f"command-{len(logs)}.log"
     if user is not None:
         words += tuple(w for k, v in login(broker, user).items() for w in ("--set", f"{k}={v}"))
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [str(ROOT / "bin/nightjar"), *words],
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, **environ},
-        )
-        process.wait(120)
-    return Job(process, log)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environ.items():
+            patch.setenv(name, value)
+        ended = listen_to(lambda: main(words))
+    log.write_text(ended.text)
+    return ended
 
 
 def test_alerts_go_from_topic_to_topic_and_the_audit_agrees(
     site: Site, secure: EmbeddedKafka
 ) -> None:
     read = command(secure, "consume", OUTPUT, "--brief", "--timeout", "0", *servers(secure))
-    assert read.process.returncode == 0, read.text
+    assert read.code == 0, read.text
     assert f"Consumed {N_ALERTS} alerts" in read.text
     group = ("--group", "reader-1", "--timeout", "0")
     resumed = command(secure, "consume", OUTPUT, "--brief", *group, *servers(secure))
@@ -153,13 +151,13 @@ def test_a_password_may_come_from_the_environment(site: Site, secure: EmbeddedKa
 def test_whoever_has_no_right_reads_nothing(site: Site, secure: EmbeddedKafka) -> None:
     brief = ("--brief", "--timeout", "0")
     without_login = command(secure, "consume", OUTPUT, *brief, *servers(secure), user=None)
-    assert without_login.process.returncode == 3
+    assert without_login.code == 3
     assert "Consumed" not in without_login.text
     wrong_topic = command(secure, "consume", INPUT, *brief, *servers(secure))
-    assert wrong_topic.process.returncode == 2
+    assert wrong_topic.code == 2
     assert f"has no topic {INPUT} that reader may see" in wrong_topic.text
     wrong_group = command(secure, "consume", OUTPUT, *brief, "--group", "others", *servers(secure))
-    assert wrong_group.process.returncode == 3
+    assert wrong_group.code == 3
     assert "using the consumer group is not allowed" in wrong_group.reason
     for topic in (INPUT, OUTPUT):
         assert error_of_reading(stranger(secure), topic, "open-1") in REFUSALS
@@ -244,7 +242,7 @@ def test_a_wrong_password_is_one_line_before_spark_starts(
 
 def test_a_sender_without_the_right_is_told_so(site: Site, secure: EmbeddedKafka) -> None:
     job = command(secure, "simulate", "--synthetic", "1", *servers(secure), "--topic", INPUT)
-    assert job.process.returncode == 3
+    assert job.code == 3
     assert "uthoriz" in job.reason
 
 
