@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -17,10 +17,18 @@ from tests.quick_java import QUICK_JAVA
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+    from xdist.scheduler import LoadFileScheduling
 
 ROOT = Path(__file__).resolve().parents[1]
 # What is quick to fail comes first.
 ORDER = ["unit", "spark", "e2e", "bench"]
+# Of these the longest files first, so that two workers end at about the same time.
+LONGEST = [
+    *("test_chaos.py", "test_raw2science.py", "test_run.py", "test_distribute.py"),
+    *("test_stream2raw_stops.py", "test_secure_kafka.py", "test_stream2raw_killed.py"),
+]
+# The files of each folder share fixtures that take long, so one worker runs them all.
+TOGETHER = ("tests/spark/archive/", "tests/spark/filters/")
 os.environ.update(QUICK_JAVA)
 # A busy machine is no failure.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -37,9 +45,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=_place_in_order)
 
 
-def _place_in_order(item: pytest.Item) -> int:
+def _place_in_order(item: pytest.Item) -> tuple[int, int]:
     folders = [name for name in ORDER if ROOT / "tests" / name in item.path.parents]
-    return ORDER.index(folders[0]) if folders else 0
+    folder = ORDER.index(folders[0]) if folders else 0
+    name = item.path.name
+    return folder, LONGEST.index(name) if name in LONGEST else len(LONGEST)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
+    from xdist.scheduler import LoadFileScheduling  # noqa: PLC0415 - only where xdist runs
+
+    class ByFixtures(LoadFileScheduling):
+        """One worker for a file, or for all files of a folder of `TOGETHER`."""
+
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return next((folder for folder in TOGETHER if file.startswith(folder)), file)
+
+    return ByFixtures(config, log)
 
 
 @pytest.fixture(scope="session")
