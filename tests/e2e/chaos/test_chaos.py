@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -40,8 +40,15 @@ def night(tmp_path: Path) -> Iterator[Night]:
     kafka = EmbeddedKafka(tmp_path / "kafka", free_port())
     shifts: list[Shift] = []
 
-    def run(seed: int, seconds: float, every: float, rate: float, stages: tuple[str, ...]) -> None:
-        site = make_site(tmp_path / "site", kafka)
+    def run(
+        seed: int,
+        seconds: float,
+        every: float,
+        rate: float,
+        stages: tuple[str, ...],
+        **words: str,
+    ) -> None:
+        site = make_site(tmp_path / "site", kafka, words)
         shifts.append(Shift(site, {name: command(name, site.survey) for name in stages}))
         run_night(site, shifts[0], seed, seconds, every, rate)
 
@@ -53,7 +60,7 @@ def night(tmp_path: Path) -> Iterator[Night]:
         kafka.stop()
 
 
-def make_site(folder: Path, kafka: EmbeddedKafka) -> DistributeSite:
+def make_site(folder: Path, kafka: EmbeddedKafka, own: Mapping[str, str]) -> DistributeSite:
     kafka.start()
     make_topic(kafka, "night", PARTITIONS)
     words = {
@@ -63,7 +70,8 @@ def make_site(folder: Path, kafka: EmbeddedKafka) -> DistributeSite:
         "distribute.delivery_timeout_seconds": "30",
         "ingest.max_offsets_per_batch": "300",
     }
-    site = DistributeSite(folder, kafka, "night", "ztf", words)
+    own = {name.replace("__", "."): value for name, value in own.items()}
+    site = DistributeSite(folder, kafka, "night", "ztf", words | own)
     site.filters.mkdir(parents=True)
     for name, (payload, where, _) in FILTERS.items():
         site.write_filter(name, where, payload)
@@ -127,8 +135,10 @@ def wait_for(holds: Callable[[], bool], shift: Shift, what: str) -> None:
 
 
 def test_a_short_bad_night(night: Night) -> None:
-    # Killed, without Kafka and with a full disk, each once; in one application, to start quickly.
-    night(seed=SHORT, seconds=24, every=7, rate=8, stages=("run",))
+    # Killed, without Kafka and with a full disk, each once; in one application, and with a single
+    # module, to start quickly.
+    modules = '["real_bogus"]'
+    night(SHORT, seconds=24, every=7, rate=8, stages=("run",), science__modules=modules)
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
