@@ -114,7 +114,7 @@ def _primitive(kind: Any) -> tuple[str, bool]:
 
 def _little_endian(values: Any, code: str) -> Bytes:
     column = np.ascontiguousarray(values, dtype=code)
-    return column.view(np.uint8).reshape(len(column), -1)
+    return column.view(np.uint8).reshape(len(column), column.itemsize)
 
 
 def _close(run: list[Bytes], pieces: list[list[bytes]]) -> None:
