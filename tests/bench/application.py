@@ -22,7 +22,7 @@ from broker.storage import Storage
 from tests.bench.processes import cpu_by_work, cpu_seconds, peak_mb
 
 STAGES = ("raw", "science", "distribute")
-_STEP_SECONDS = 0.1
+_STEP_SECONDS = 0.2
 _PATIENCE_SECONDS = 900.0
 
 
@@ -69,6 +69,19 @@ class Figures:
     modules: dict[str, float]
     batches: dict[str, int]
     bytes_per_alert: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch of a stage: alerts that it read, and when it began and was committed.
+
+    Times are seconds since 1970.
+    """
+
+    stage: str
+    alerts: int
+    began: float
+    committed: float
 
 
 class Application:
@@ -121,10 +134,7 @@ class Application:
         startup_cpu, at_start = cpu_seconds(self.pid), cpu_by_work(self.pid)
         self.wait_for(lambda: self.done() >= alerts)
         cpu, at_end = cpu_seconds(self.pid) - startup_cpu, cpu_by_work(self.pid)
-        last = max(
-            _modified(self.storage, Ledger.path("distribute", key))
-            for key in self._rows["distribute"]
-        )
+        last = max(batch.committed for batch in self.batches())
         rows = {stage: self.rows(stage) for stage in STAGES}
         return Figures(
             alerts=sum(row.read for row in rows["raw"]),
@@ -164,6 +174,24 @@ class Application:
             if key not in known and key not in self._earlier:
                 known[key] = ledger.row(stage, key)
         return [known[key] for key in sorted(known)]
+
+    def batches(self) -> list[Batch]:
+        """Batches of all stages that this run has committed, those of each stage in order."""
+        found = []
+        for stage in STAGES:
+            times = Ledger(self.storage).commit_times(stage)
+            for row in self.rows(stage):
+                committed = times[row.key]
+                found.append(Batch(stage, row.read, committed - row.seconds, committed))
+        return found
+
+    def pause(self) -> None:
+        """Let it do nothing between two batches, whatever comes, until `resume`."""
+        os.killpg(self.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        os.killpg(self.pid, signal.SIGCONT)
 
     def stop(self) -> None:
         """End it as a service manager does."""

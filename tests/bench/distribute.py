@@ -132,7 +132,7 @@ def settings_of(folder: Path, kafka: EmbeddedKafka, name: str, n_filters: int) -
 
 
 def write_filters(folder: Path, number: int) -> None:
-    """The broadest one, then the others that ship, then uniform samples beside them."""
+    """The broadest one, then the others that ship, then variants of one, no two the same."""
     folder.mkdir()
     shipped = [path for path in sorted((CONF_FOLDER / "filters").glob("*.toml")) if _is_ours(path)]
     shipped.sort(key=lambda path: path.stem != FIRST)
@@ -142,6 +142,7 @@ def write_filters(folder: Path, number: int) -> None:
         text = (CONF_FOLDER / "filters" / "supernova_candidates.toml").read_text()
         text = text.replace('"supernova_candidates"', f'"variant_{k}"')
         text = text.replace("n_detections >= 3", f"n_detections >= {3 + k % 7}")
+        text = text.replace("> 0.5", f"> {0.5 + k / 1000:.3f}")
         (folder / f"variant_{k}.toml").write_text(text)
 
 

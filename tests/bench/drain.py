@@ -29,16 +29,13 @@ from broker.kafka.server import EmbeddedKafka
 from broker.settings import PROJECT_ROOT, load_settings
 from broker.simulator.generated import GeneratedNight
 from broker.simulator.play import Plan, play_night
-from tests.bench.application import STAGES, Application, Figures
-from tests.bench.archive import write_nights
+from tests.bench.application import Application, Figures
 from tests.bench.distribute import write_filters
 from tests.bench.peers import FILTERS
 from tests.bench.record import write_record
 from tests.e2e.distribution.distributing import DistributeSite
 
 SURVEY, TOPIC, SEED = "ztf", "bench_drain", 1
-# Of nights that were before, whose batches have keys of their own.
-_ALERTS_A_NIGHT, _BATCHES_A_NIGHT, _EARLIER = 2000, 50, "abcdef01"
 
 
 @dataclass(frozen=True)
@@ -47,8 +44,6 @@ class Load:
 
     Attributes
     ----------
-    nights
-        So many earlier nights are on disk already.
     spark
         Further options of Spark.
     """
@@ -57,7 +52,6 @@ class Load:
     alerts: int
     filters: int = 25
     words: Sequence[str] = ()
-    nights: int = 0
     spark: Sequence[str] = ()
     log: Path | None = None
 
@@ -130,13 +124,7 @@ def one_round(
 
 def drain(kafka: EmbeddedKafka, folder: Path, load: Load) -> tuple[dict[str, Any], Counter[str]]:
     """Drain the topic, check what came out, and clear up; messages by filter too."""
-    words = {"kafka.output_prefix": folder.name, "filters.folder": str(folder / "filters")}
-    words |= dict(word.split("=", 1) for word in load.words)
-    site = DistributeSite(folder, kafka, load.topic, SURVEY, words)
-    folder.mkdir()
-    write_filters(site.filters, load.filters)
-    if load.nights:
-        live_through(site, load.nights)
+    site = make_site(kafka, folder, load.topic, load.filters, load.words)
     running = Application(folder, SURVEY, [*site.settings()], load.spark)
     try:
         figures = running.drain(load.alerts)
@@ -145,25 +133,27 @@ def drain(kafka: EmbeddedKafka, folder: Path, load: Load) -> tuple[dict[str, Any
         running.kill()
         if load.log:
             shutil.copy(running.log, load.log)
-    for earlier in folder.glob(f"{SURVEY}/online/*/night=*/batch={_EARLIER}-*"):
-        shutil.rmtree(earlier)
     sent = check(site, figures, load.alerts)
     shutil.rmtree(folder)
     return asdict(figures), sent
 
 
-def live_through(site: DistributeSite, nights: int) -> None:
-    """Leave what so many nights leave: tables, a ledger of many batches, checkpoints."""
-    write_nights(site.storage, 1, nights, _ALERTS_A_NIGHT, SEED)
-    for stage in STAGES:
-        folder = Path(site.storage.path(f"ledger/stage={stage}"))
-        first = min(folder.iterdir())
-        for number in range(nights * _BATCHES_A_NIGHT):
-            shutil.copy(first, folder / f"{_EARLIER}-9{number:05d}.parquet")
-    for job in ("raw2science", "distribute"):
-        done = site.run(name=job)
-        if done.process.returncode:
-            raise SystemExit(done.text)
+def make_site(
+    kafka: EmbeddedKafka, folder: Path, topic: str, filters: int, words: Sequence[str] = ()
+) -> DistributeSite:
+    """A new installation in a folder that is not there yet, with so many filters.
+
+    Parameters
+    ----------
+    words
+        Further settings, ``section.key=value``.
+    """
+    known = {"kafka.output_prefix": folder.name, "filters.folder": str(folder / "filters")}
+    known |= dict(word.split("=", 1) for word in words)
+    site = DistributeSite(folder, kafka, topic, SURVEY, known)
+    folder.mkdir()
+    write_filters(site.filters, filters)
+    return site
 
 
 def check(site: DistributeSite, figures: Figures, alerts: int) -> Counter[str]:

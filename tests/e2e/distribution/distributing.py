@@ -7,6 +7,7 @@ import json
 import shutil
 import sys
 import tomllib
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -105,11 +106,14 @@ class DistributeSite(Site):
 
     def messages(self, name: str) -> list[Message]:
         """Every committed message of a filter's topic."""
+        return list(self._messages(name))
+
+    def _messages(self, name: str) -> Iterator[Message]:
         options = self.kafka.client_options()
         topic = self.topic_of(name)
         known = AdminClient(options).list_topics(timeout=10).topics
         partitions = len(known[topic].partitions) if topic in known else 0
-        return list(read_committed(options, topic, partitions, 30))
+        return read_committed(options, topic, partitions, 30)
 
     def expected(self) -> dict[str, list[int]]:
         """Alerts that each filter's where selects from the science table, by DuckDB."""
@@ -128,7 +132,7 @@ class DistributeSite(Site):
     def published(self) -> dict[str, list[int]]:
         """Alerts of each filter's topic; one that is there twice is listed twice."""
         return {
-            name: sorted(int(header(message, "alert_id")) for message in self.messages(name))
+            name: sorted(int(header(message, "alert_id")) for message in self._messages(name))
             for name in self.expected()
         }
 
