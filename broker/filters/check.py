@@ -24,6 +24,8 @@ from broker.filters.session import filter_session, guarded, jvm, parse
 from broker.filters.shared_sql import DuckDBReader, outside_shared_sql
 from broker.filters.tree import Tree
 
+NO_MATCH = -1
+"""Stands for a filter that an alert does not pass, where others give their position."""
 _SPARKS_LOGGERS = ("SQLQueryContextLogger", "DataFrameQueryContextLogger")
 _NOT_EXPRESSIONS = ("Alias", "MultiAlias", "UnresolvedStar", "UnresolvedAlias")
 
@@ -53,8 +55,9 @@ class CheckedFilter:
         return self.file.filter
 
     def match(self, session: SparkSession, position: int) -> Column:
-        """Return this number for an alert that passes, else null."""
-        return F.when(guarded(session, self.evaluated.expression), F.lit(position))
+        """Return this number for an alert that passes, else `NO_MATCH`."""
+        passes = guarded(session, self.evaluated.expression)
+        return F.when(passes, F.lit(position)).otherwise(F.lit(NO_MATCH))
 
 
 class Checker:

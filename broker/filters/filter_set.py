@@ -12,7 +12,7 @@ from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 from pyspark.sql.types import StructType
 
 from broker.errors import InputError
-from broker.filters.check import CheckedFilter, Checker
+from broker.filters.check import NO_MATCH, CheckedFilter, Checker
 from broker.filters.definition import Filter, filter_files, read_filter, repeated_names
 from broker.filters.session import move
 from broker.storage import Storage
@@ -170,7 +170,8 @@ class FilterSet:
         ]
         if not positions:
             return F.array().cast("array<int>")
-        return F.array_compact(F.array(*positions))
+        # Unlike array_compact, array_remove is compiled, and with it all conditions.
+        return F.array_remove(F.array(*positions), F.lit(NO_MATCH))
 
 
 def _restore(checked: dict[Path, CheckedFilter], path: Path, old: CheckedFilter | None) -> None:

@@ -65,7 +65,10 @@ class Packets:
             ``alert_id, object_id``, `MATCHES`, and one binary column per kind, null where no
             filter that matches asks for that kind.
         """
-        sent = matched.where(F.size(MATCHES) > 0)
+        # Counting what flows by keeps Spark from evaluating all filters twice: for the choice of
+        # rows below, and again for the column.
+        counted = matched.observe("evaluated", F.count(F.lit(1)))
+        sent = counted.where(F.size(MATCHES) > 0)
         needed = {payload for payload in self.kinds if self._raw_fields(payload)}
         if needed:
             fields = dict.fromkeys(f for payload in needed for f in self._raw_fields(payload))

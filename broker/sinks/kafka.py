@@ -215,7 +215,8 @@ class Transactions:
             "message.timeout.ms": int(self._timeout_seconds * 1000),
             "compression.type": "zstd",
             "message.max.bytes": MAX_MESSAGE_BYTES,
-            "linger.ms": 20,
+            # Whole batches are sent and then flushed: fewer and larger requests.
+            "linger.ms": 100,
             # All that waits to be sent is held here, whatever the size of a batch.
             "queue.buffering.max.kbytes": 65_536,
             "error_cb": self._trouble,
