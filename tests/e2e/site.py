@@ -36,6 +36,7 @@ LAUNCHERS = ("python", "spark-submit")
 Launcher = Literal["python", "spark-submit"]
 Victim = Literal["python", "jvm", "both"]
 JobName = Literal["stream2raw", "raw2science", "distribute"]
+"""The jobs that stream."""
 STAGES: dict[JobName, str] = {
     "stream2raw": "raw",
     "raw2science": "science",
@@ -171,15 +172,20 @@ class Site:
         return job
 
     def run_in_process(
-        self, spark: SparkSession, name: JobName = "stream2raw", **options: Any
+        self,
+        spark: SparkSession,
+        name: JobName | Literal["archive_night"] = "stream2raw",
+        **options: Any,
     ) -> Ended:
         """Run a job with what is there in this process, where Spark runs already, to its end."""
         words = [word for word in self.settings() if word != "--set"]
         job = importlib.import_module(f"jobs.{name}").main
+        if name in STAGES:
+            options["once"] = True
 
         def run() -> int:
             try:
-                job(self.survey, None, words, once=True, **options)
+                job(self.survey, settings_words=words, **options)
             except SystemExit as end:
                 return int(end.code or 0)
             return 0

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from pyspark.sql import SparkSession
 
 from broker.archive.audit import audit
 from broker.sinks.closed import ClosedNights
@@ -74,11 +75,14 @@ def run_to_the_end(start: Callable[[], Job]) -> Job:
     return job
 
 
-def test_killed_in_the_middle_the_next_run_closes_the_night(site: ArchiveSite) -> None:
+def test_killed_in_the_middle_the_next_run_closes_the_night(
+    site: ArchiveSite, spark: SparkSession
+) -> None:
     fill(site.root, range(60), 3)
     ids = {row[0] for row in online_rows(site.root)}
     assert site.archive("mid_publish").wait() == -signal.SIGKILL
-    job = run_to_the_end(site.archive)
+    job = site.run_in_process(spark, "archive_night", night=str(NIGHT))
+    assert job.code == 0, job.text
     assert_the_night_is_whole(site, ids)
     assert ClosedNights(site.storage).keys(NIGHT) == ["000001"]
     assert "no finished batch that the archive lacks" in job.text

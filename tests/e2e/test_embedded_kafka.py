@@ -116,6 +116,8 @@ def test_a_taken_port_is_named_with_the_way_to_another(nightjar, broker, taken: 
 
 
 def test_a_killed_broker_starts_again_with_its_topics(broker: EmbeddedKafka) -> None:
+    # So long Kafka takes the killed one to be alive.
+    broker.properties["broker.session.timeout.ms"] = "3000"
     broker.start()
     produce(broker, "alerts", b"first")
     pid = broker.status().pid
