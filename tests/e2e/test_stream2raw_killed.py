@@ -21,8 +21,7 @@ POINTS = (
     *("mid_publish", "before_commit", "after_commit"),
 )
 # Where in the write, who dies, and who started it: everybody, in both ways of starting, and some
-# batches are committed in between. raw2science, whose write is the same, dies at the other points,
-# both of one batch alone; where everything fails, so does whatever is left.
+# batches are committed in between. raw2science, whose write is the same, dies at the other points.
 DEATHS: list[tuple[str, Victim, Launcher]] = [
     ("after_seal", "jvm", "python"),
     ("before_commit", "python", "spark-submit"),
