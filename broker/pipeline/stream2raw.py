@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from pyspark.sql import DataFrame, SparkSession
@@ -33,7 +33,7 @@ from broker.ingest.source import (
 from broker.logs import note
 from broker.pipeline.ingest_batch import Ingested, ingest, rehearse
 from broker.pipeline.runner import Stream
-from broker.settings import Settings
+from broker.settings import Ingest, Settings
 from broker.sinks.ledger import LedgerRow, OffsetRange
 from broker.sinks.publish import LONG_BACKLOG, REHEARSALS, Publisher, rehearsal
 from broker.storage import Storage
@@ -116,7 +116,7 @@ class Stream2Raw:
         return Stream(
             name=STAGE,
             frame=stream_packets(
-                self.spark, kafka, starting, self._max_offsets(sample, _messages(waiting))
+                self.spark, kafka, starting, max_offsets(self.settings.ingest, sample, waiting)
             ),
             process=self.process,
             checkpoint=self._storage.uri(CHECKPOINT),
@@ -204,19 +204,24 @@ class Stream2Raw:
         seconds = time.monotonic() - began
         log.info("rehearsed with %d packets in %.1f s", few * len(waiting), seconds)
 
-    def _max_offsets(self, sample: list[bytes], waiting: int) -> int:
-        """Records that make a batch of about the size that the settings aim at."""
-        wanted = self.settings.ingest
-        if wanted.max_offsets_per_batch:
-            return wanted.max_offsets_per_batch
-        mean = sum(map(len, sample)) / len(sample) if sample else _PACKET_BYTES
-        aim = max(100, int(wanted.batch_megabytes * 1_000_000 / max(mean, 1.0)))
-        # A backlog in even batches: a small one at its end would cost nearly as much as a large.
-        batches = max(1, round(waiting / aim))
-        return max(aim, -(-waiting // batches))
+
+def max_offsets(wanted: Ingest, sample: list[bytes], waiting: Mapping[Place, Span]) -> int:
+    """Records that make a batch of about the size that the settings aim at.
+
+    A backlog goes in even batches: a small one at its end would cost nearly as much as a large.
+    """
+    if wanted.max_offsets_per_batch:
+        return wanted.max_offsets_per_batch
+    mean = sum(map(len, sample)) / len(sample) if sample else _PACKET_BYTES
+    aim = max(100, int(wanted.batch_megabytes * 1_000_000 / max(mean, 1.0)))
+    messages = _messages(waiting)
+    if messages <= aim:
+        return aim
+    # Spark shares the limit out among the partitions and rounds each share down.
+    return -(-messages // round(messages / aim)) + len(waiting)
 
 
-def _messages(waiting: dict[Place, Span]) -> int:
+def _messages(waiting: Mapping[Place, Span]) -> int:
     return sum(span.until - span.start for span in waiting.values())
 
 

@@ -156,13 +156,14 @@ def drain_stream2raw(settings: Settings, _: int) -> tuple[int, float, float]:
 def drain_bytes(settings: Settings, alerts: int) -> tuple[int, float, float]:
     from pyspark.sql import DataFrame
 
+    from broker.ingest.offsets import Span
     from broker.ingest.source import stream_packets
-    from broker.pipeline.stream2raw import Stream2Raw
+    from broker.pipeline.stream2raw import max_offsets
     from broker.spark.session import build_session
 
     began = time.time()
     spark = build_session("bench bytes")
-    limit = Stream2Raw(spark, settings)._max_offsets([b"x" * 70_000], alerts)
+    limit = max_offsets(settings.ingest, [b"x" * 70_000], {(TOPIC, 0): Span(0, alerts)})
     frame = stream_packets(spark, settings.kafka, {"startingOffsets": "earliest"}, limit)
     starts: list[float] = []
 
