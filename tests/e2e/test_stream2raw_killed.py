@@ -165,12 +165,13 @@ def test_no_death_at_any_point_or_of_five_moments_loses_or_doubles_a_packet(
     victim: Victim,
     launcher: Launcher,
 ) -> None:
-    one = site(big_night, ingest__max_offsets_per_batch=250)
+    # More batches than are done before the last of the deaths.
+    one = site(big_night, ingest__max_offsets_per_batch=100)
     for point in POINTS:
         die_at(one, point, victim, launcher)
     moments = random.Random(f"{victim} {launcher}")
     for _ in range(5):
-        die_by_clock(one, victim, launcher, moments.uniform(0, 8))
+        die_by_clock(one, victim, launcher, moments.uniform(0, 3))
     assert one.run(launcher=launcher).process.returncode == 0
     expected = positions(big_night, 5_000, PARTITIONS)
     assert one.raw_by_pyarrow() == expected
