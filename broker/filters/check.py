@@ -150,7 +150,7 @@ class Checker:
         """Raise where any part of the plan has what a filter must not contain."""
         *selecting, _table = plan
         for node in selecting:
-            for expression in _items(node.expressions()):
+            for expression in items(node.expressions()):
                 tree = Tree(expression, file.filter.where)
                 found = find_refused(tree, jvm(self.session))
                 if found is not None:
@@ -163,7 +163,7 @@ class Checker:
         """Nodes of the analysed plan that selects a where from the science table, that one last."""
         expressions = jvm(self.session).org.apache.spark.sql.classic.ExpressionUtils
         column = Column(expressions.column(parse(self.session, where)))
-        return list(_nodes(self._no_rows.select(column)._jdf.queryExecution().analyzed()))
+        return list(plan_nodes(self._no_rows.select(column)._jdf.queryExecution().analyzed()))
 
     def _warnings(self, file: FilterFile, parsed: Tree, analysed: Tree) -> Iterator[str]:
         found = False
@@ -189,7 +189,7 @@ class Checker:
 
 def _condition(plan: Sequence[Any], where: str) -> Tree:
     """Analysed tree of a where that is not refused."""
-    (selected,) = _items(plan[0].expressions())
+    (selected,) = items(plan[0].expressions())
     is_named = selected.getClass().getSimpleName() == "Alias"
     return Tree(selected.child() if is_named else selected, where)
 
@@ -206,13 +206,15 @@ def _empty_alert(spark: SparkSession, schema: StructType) -> DataFrame:
     return DataFrame(session._jsparkSession.createDataFrame(java_rows, java_schema), session)
 
 
-def _nodes(plan: Any) -> Iterator[Any]:
+def plan_nodes(plan: Any) -> Iterator[Any]:
+    """Yield the nodes of one of Spark's plans, from the top."""
     yield plan
-    for child in _items(plan.children()):
-        yield from _nodes(child)
+    for child in items(plan.children()):
+        yield from plan_nodes(child)
 
 
-def _items(sequence: Any) -> Iterator[Any]:
+def items(sequence: Any) -> Iterator[Any]:
+    """Yield the items of a Scala sequence."""
     iterator = sequence.iterator()
     while iterator.hasNext():
         yield iterator.next()

@@ -99,8 +99,10 @@ class Raw2Science:
 
     def _rehearse(self) -> None:
         """Before a long backlog: it is done sooner by a program that is compiled."""
+        if self._has_rehearsed:
+            return
         waiting = [commit.row for commit in self._publisher.ledger.waiting(STAGE, UPSTREAM)]
-        if self._has_rehearsed or sum(row.written for row in waiting) < LONG_BACKLOG:
+        if sum(row.written for row in waiting) < LONG_BACKLOG:
             return
         began = time.monotonic()
         largest = max(waiting, key=lambda row: row.written)

@@ -32,7 +32,6 @@ from broker.kafka.topics import Topics
 from broker.settings import PROJECT_ROOT, load_settings
 from broker.simulator.generated import GeneratedNight
 from broker.simulator.play import Plan, play_night
-from broker.sinks.published import topic_of
 from tests.bench.application import Application, Figures
 from tests.bench.distribute import write_filters
 from tests.bench.peers import FILTERS
@@ -167,14 +166,13 @@ def use_topics(site: DistributeSite) -> None:
     The first transaction of a partition costs Kafka 25 ms, once in the life of a topic. This one is
     aborted, so no reader sees anything of it.
     """
-    settings = load_settings(SURVEY, overrides=list(site.settings())[1::2], environ={})
+    settings = load_settings(SURVEY, overrides=site.overrides, environ={})
     options = settings.kafka.output_options()
     topics = Topics(options, 30)
     producer = Producer({**options, "transactional.id": "bench", "log_level": 0})
     producer.init_transactions()
     producer.begin_transaction()
-    for path in site.filters.iterdir():
-        name = topic_of(settings.kafka.output_prefix, SURVEY, path.stem)
+    for name in site.topics:
         topics.make(name, settings.distribute.partitions, {})
         for partition in range(settings.distribute.partitions):
             producer.produce(name, b"", partition=partition)

@@ -109,7 +109,7 @@ def play(
         running = Application(site.root, SURVEY, [*site.settings()])
         try:
             running.wait_for(lambda: running.done() >= len(first))
-            with Subscriber(kafka, _topics(site)) as subscriber:
+            with Subscriber(kafka, site.topics) as subscriber:
                 cpu, everybody = cpu_seconds(running.pid), cpu_seconds()
                 visits = send_visits(sender, running, options)
                 running.wait_for(lambda: running.done() >= len(sender.appended))
@@ -125,10 +125,6 @@ def play(
     complete(visits, running.batches(), sender.appended, subscriber.arrivals, options)
     batches = [asdict(batch) for batch in running.batches()]
     return visits, {**figures, "messages": len(subscriber.arrivals), "batches": batches}
-
-
-def _topics(site: DistributeSite) -> list[str]:
-    return [site.topic_of(path.stem) for path in sorted(site.filters.glob("*.toml"))]
 
 
 def send_visits(sender: Sender, running: Application, options: argparse.Namespace) -> list[Visit]:
@@ -184,7 +180,7 @@ def check(site: DistributeSite, sender: Sender, arrivals: Sequence[Arrival]) -> 
     rows = duckdb.execute("SELECT alert_id FROM read_parquet(?)", [files]).fetchall()
     if sorted(alert_id for (alert_id,) in rows) != sorted(sender.appended):
         raise SystemExit(f"{len(sender.appended)} alerts were sent; not these have science rows")
-    received: dict[str, list[int]] = {topic: [] for topic in _topics(site)}
+    received: dict[str, list[int]] = {topic: [] for topic in site.topics}
     for arrival in arrivals:
         received[arrival.topic].append(arrival.alert_id)
     for name, expected in site.expected().items():

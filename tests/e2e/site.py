@@ -103,6 +103,13 @@ class Job:
         for pid in pids:
             os.kill(pid, signal.SIGKILL)
 
+    def kill_everything(self) -> None:
+        """Kill -9 of every process of the job that is left."""
+        for pids in self.programs().values():
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
     @staticmethod
     def _driver(programs: dict[str, list[int]]) -> list[int]:
         """The Python that runs the job, not the JVM's workers."""
@@ -178,14 +185,13 @@ class Site:
         **options: Any,
     ) -> Ended:
         """Run a job with what is there in this process, where Spark runs already, to its end."""
-        words = [word for word in self.settings() if word != "--set"]
         job = importlib.import_module(f"jobs.{name}").main
         if name in STAGES:
             options["once"] = True
 
         def run() -> int:
             try:
-                job(self.survey, settings_words=words, **options)
+                job(self.survey, settings_words=self.overrides, **options)
             except SystemExit as end:
                 return int(end.code or 0)
             return 0
@@ -196,15 +202,20 @@ class Site:
         """Run a command of the command line on this site in this process, to its end."""
         return listen_to(lambda: main([*words, "--survey", self.survey, *self.settings()]))
 
-    def settings(self) -> Iterator[str]:
-        """The words that point a command here."""
+    @property
+    def overrides(self) -> list[str]:
+        """The settings of this site, ``section.key=value``."""
         words = {
             "storage.root": str(self.root),
             "kafka.servers": self.kafka.servers,
             "kafka.input_topic": self.topic,
         } | self.words
-        for key, value in words.items():
-            yield from ("--set", f"{key}={value}")
+        return [f"{key}={value}" for key, value in words.items()]
+
+    def settings(self) -> Iterator[str]:
+        """The words that point a command here."""
+        for override in self.overrides:
+            yield from ("--set", override)
 
     def _run(self, command: Sequence[str], environ: dict[str, str], **popen: Any) -> Job:
         self.root.mkdir(exist_ok=True)

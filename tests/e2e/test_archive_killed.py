@@ -30,9 +30,10 @@ POINTS = (
 class ArchiveSite(Site):
     """A site whose nights are closed; it needs no Kafka."""
 
-    def settings(self) -> Iterator[str]:
-        """The words that point a command here."""
-        yield from ("--set", f"storage.root={self.root}", "--set", "archive.keep_days=0")
+    @property
+    def overrides(self) -> list[str]:
+        """The settings of this site, ``section.key=value``."""
+        return [f"storage.root={self.root}", "archive.keep_days=0"]
 
     def archive(self, fault: str | None = None) -> Job:
         """Start archive_night; a fault point may kill it."""

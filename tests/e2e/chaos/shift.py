@@ -66,10 +66,7 @@ class Shift:
         """Leave no process behind."""
         self._over.set()
         for job in self.started:
-            for pids in job.programs().values():
-                for pid in pids:
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(pid, signal.SIGKILL)
+            job.kill_everything()
             job.process.wait()
         for pump in self._pumps:
             pump.join()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -101,20 +100,14 @@ class Standalone:
 
     def kill_worker(self, worker: Job) -> None:
         """Kill -9 of everything of a worker."""
-        for pids in worker.programs().values():
-            for pid in pids:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+        worker.kill_everything()
         worker.wait_until_all_are_gone()
         self.workers.remove(worker)
 
     def stop(self) -> None:
         """Leave no process behind."""
         for job in self._all:
-            for pids in job.programs().values():
-                for pid in pids:
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(pid, signal.SIGKILL)
+            job.kill_everything()
             job.process.wait()
 
 

@@ -82,6 +82,11 @@ class DistributeSite(Site):
         """Topic of a filter."""
         return f"{self.prefix}_{self.survey}_{name}"
 
+    @property
+    def topics(self) -> list[str]:
+        """Topics of all filter files."""
+        return [self.topic_of(path.stem) for path in sorted(self.filters.glob("*.toml"))]
+
     # --- the job -----------------------------------------------------------------------------
 
     def distribute(self, *options: str, fault: str | None = None) -> Job:
