@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import signal
@@ -24,30 +25,34 @@ from tests.bench.processes import cpu_by_work, cpu_seconds, peak_mb
 STAGES = ("raw", "science", "distribute")
 _STEP_SECONDS = 0.2
 _PATIENCE_SECONDS = 900.0
+# After its last commit each stage still writes its checkpoint.
+_SETTLE_SECONDS = 3.0
+# While it is paused nobody hears its heart beat.
+_PATIENT = "spark.network.timeout=600s"
 
 
 @dataclass(frozen=True)
 class Figures:
-    """What one run came to.
+    """What draining one backlog came to.
 
     Attributes
     ----------
     alerts, messages
         Read from Kafka, and published.
     seconds
-        From the first batch's read to the last batch's commit.
-    startup
-        From the start of the process to the first batch: JVM, models, rehearsal.
-    cpu, startup_cpu
-        CPU seconds of all processes in these two spans; Kafka is none of them.
+        From the beginning to the last batch's commit.
+    before
+        From the start of the process to the beginning: for the first backlog the start-up.
+    cpu
+        CPU seconds of all processes from the beginning on; Kafka is none of them.
     peak_mb
-        Largest resident sets of all processes, added up.
+        Largest resident sets of all processes so far, added up.
     busy
         Stage → seconds in its batches.
     task_cpu
         Stage → CPU seconds of its Spark tasks in the JVM.
     work
-        What threads do → CPU seconds between start-up and end.
+        What threads do → CPU seconds.
     modules
         Science module → CPU seconds.
     batches
@@ -59,9 +64,8 @@ class Figures:
     alerts: int
     messages: int
     seconds: float
-    startup: float
+    before: float
     cpu: float
-    startup_cpu: float
     peak_mb: float
     busy: dict[str, float]
     task_cpu: dict[str, float]
@@ -109,7 +113,9 @@ class Application:
         self._port = free_port()
         self._began = time.time()
         submit = [str(Path(sys.executable).parent / "spark-submit")]
-        options = [f"--conf={option}" for option in (f"spark.ui.port={self._port}", *spark)]
+        options = [
+            f"--conf={option}" for option in (f"spark.ui.port={self._port}", _PATIENT, *spark)
+        ]
         command = [*submit, *options, "jobs/run.py"]
         with self.log.open("wb") as output:
             self._process = subprocess.Popen(
@@ -128,28 +134,35 @@ class Application:
         """Of the process that everything else descends from."""
         return self._process.pid
 
-    def drain(self, alerts: int) -> Figures:
-        """Watch it until so many alerts have passed every stage."""
+    def drain_first(self, alerts: int) -> Figures:
+        """Watch it drain the backlog that it finds at its start: from its first batch's read on."""
         first = self.wait_for(lambda: _modified(self.storage, "checkpoints/stream2raw/offsets/0"))
-        startup_cpu, at_start = cpu_seconds(self.pid), cpu_by_work(self.pid)
-        self.wait_for(lambda: self.done() >= alerts)
-        cpu, at_end = cpu_seconds(self.pid) - startup_cpu, cpu_by_work(self.pid)
-        last = max(batch.committed for batch in self.batches())
-        rows = {stage: self.rows(stage) for stage in STAGES}
+        return self._drain(alerts, float(first))
+
+    def drain_next(self, alerts: int) -> Figures:
+        """Let it go on after a pause, and watch it drain what has come meanwhile."""
+        os.killpg(self.pid, signal.SIGCONT)
+        return self._drain(alerts, time.time())
+
+    def _drain(self, alerts: int, began: float) -> Figures:
+        passed, earlier = self.done(), {stage: self.rows(stage) for stage in STAGES}
+        cpu, work = cpu_seconds(self.pid), cpu_by_work(self.pid)
+        self.wait_for(lambda: self.done() >= passed + alerts)
+        cpu, work = cpu_seconds(self.pid) - cpu, cpu_by_work(self.pid) - work
+        rows = {stage: self.rows(stage)[len(earlier[stage]) :] for stage in STAGES}
         return Figures(
             alerts=sum(row.read for row in rows["raw"]),
             messages=sum(row.written for row in rows["distribute"]),
-            seconds=last - first,
-            startup=first - self._began,
+            seconds=max(batch.committed for batch in self.batches()) - began,
+            before=began - self._began,
             cpu=cpu,
-            startup_cpu=startup_cpu,
             peak_mb=peak_mb(self.pid),
             busy={stage: sum(row.seconds for row in rows[stage]) for stage in STAGES},
-            task_cpu=self._task_cpu(),
-            work=dict(at_end - at_start),
+            task_cpu=self._task_cpu(began),
+            work=dict(work),
             modules=_by_module(rows["science"]),
             batches={stage: len(rows[stage]) for stage in STAGES},
-            bytes_per_alert=self._bytes_per_alert(alerts),
+            bytes_per_alert=self._bytes_per_alert(passed + alerts),
         )
 
     def wait_for(self, look: Any) -> Any:
@@ -186,12 +199,9 @@ class Application:
         return found
 
     def pause(self) -> None:
-        """Let it do nothing between two batches, whatever comes, until `resume`."""
+        """Let it do nothing between two batches, whatever comes, until `drain_next`."""
+        time.sleep(_SETTLE_SECONDS)
         os.killpg(self.pid, signal.SIGSTOP)
-
-    def resume(self) -> None:
-        """Let it go on."""
-        os.killpg(self.pid, signal.SIGCONT)
 
     def stop(self) -> None:
         """End it as a service manager does."""
@@ -209,13 +219,14 @@ class Application:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
 
-    def _task_cpu(self) -> dict[str, float]:
-        """From Spark's own pages, where every query is a pool."""
+    def _task_cpu(self, began: float) -> dict[str, float]:
+        """From Spark's own pages, where every query is a pool: of what was begun since then."""
         base = f"http://127.0.0.1:{self._port}/api/v1/applications"
         (application,) = _get(base)
         spent: Counter[str] = Counter()
         for stage in _get(f"{base}/{application['id']}/stages?status=complete"):
-            spent[stage["schedulingPool"]] += stage["executorCpuTime"] / 1e9
+            if _seconds(stage["submissionTime"]) >= began:
+                spent[stage["schedulingPool"]] += stage["executorCpuTime"] / 1e9
         return {stage: spent[stage] for stage in STAGES}
 
     def _bytes_per_alert(self, alerts: int) -> dict[str, float]:
@@ -229,6 +240,15 @@ class Application:
 def _get(address: str) -> Any:
     with urllib.request.urlopen(address, timeout=30) as answer:
         return json.load(answer)
+
+
+def _seconds(time_of_spark: str) -> float:
+    """Seconds since 1970 of a time as Spark's pages tell it."""
+    return (
+        dt.datetime.strptime(time_of_spark, "%Y-%m-%dT%H:%M:%S.%f%Z")
+        .replace(tzinfo=dt.UTC)
+        .timestamp()
+    )
 
 
 def _modified(storage: Storage, path: str) -> float:

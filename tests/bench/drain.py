@@ -1,9 +1,11 @@
-"""Speed of the whole chain: a backlog in Kafka, through every stage, to the topics of 25 filters.
+"""Speed of the whole chain: backlogs in Kafka, through every stage, to the topics of 25 filters.
 
 Synthetic packets with history and cutouts wait in Kafka. ``bin/nightjar run`` drains them in a
-process tree of its own, all stages side by side, until the last message is published; then every
-topic is read and compared, alert by alert, with what DuckDB selects. Seconds are from the first
-batch's start to the last batch's commit; start-up is told apart. Beside it, over the same packets:
+process tree of its own, all stages side by side, until the last message is published: ``start`` is
+the backlog that it finds when it is started, and ``running`` a second one, as large, that comes
+while it is paused, as after a pause of the survey. Seconds are from the first batch's start, or
+from the end of the pause, to the last batch's commit; start-up is told apart. Then every topic is
+read and compared, alert by alert, with what DuckDB selects. Beside it, over the same packets:
 
 - ``consumer``: one process of confluent_kafka + fastavro with four filters, which stores nothing;
 - ``udf``: Spark with fastavro in a row-at-a-time UDF, which decodes and does nothing else.
@@ -12,6 +14,7 @@ batch's start to the last batch's commit; start-up is told apart. Beside it, ove
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import shutil
 import statistics
@@ -20,7 +23,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -30,45 +33,31 @@ from broker.kafka.host import free_port
 from broker.kafka.server import EmbeddedKafka
 from broker.kafka.topics import Topics
 from broker.settings import PROJECT_ROOT, load_settings
-from broker.simulator.generated import GeneratedNight
-from broker.simulator.play import Plan, play_night
 from tests.bench.application import Application, Figures
 from tests.bench.distribute import write_filters
+from tests.bench.packets import Sender, make_packets
 from tests.bench.peers import FILTERS
 from tests.bench.record import write_record
 from tests.e2e.distribution.distributing import DistributeSite
 
-SURVEY, TOPIC, SEED = "ztf", "bench_drain", 1
-
-
-@dataclass(frozen=True)
-class Load:
-    """What is to be drained, and how.
-
-    Attributes
-    ----------
-    spark
-        Further options of Spark.
-    """
-
-    topic: str
-    alerts: int
-    filters: int = 25
-    words: Sequence[str] = ()
-    spark: Sequence[str] = ()
-    log: Path | None = None
+SURVEY = "ztf"
+# Nightjar's own contenders.
+_OWN = ("start", "running")
 
 
 def main() -> None:
-    """Fill a topic, drain it as often as asked, in turn with the peers."""
+    """Drain backlogs as often as asked, each time in turn with the peers."""
     options = parse_options()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
+        packets = options.packets or folder / "packets"
+        make_packets(packets, 2 * options.alerts)
         kafka = EmbeddedKafka(folder / "kafka", free_port())
         kafka.start()
         try:
-            fill(kafka, TOPIC, options.alerts, options.partitions)
-            runs = [one_round(kafka, folder, number, options) for number in range(options.runs)]
+            runs = []
+            for number in range(options.runs):
+                runs.append(one_round(kafka, folder / f"drain{number}", packets, options))
         finally:
             kafka.stop()
     report(runs, options)
@@ -76,12 +65,13 @@ def main() -> None:
 
 def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bin/bench drain", description=__doc__)
-    parser.add_argument("--alerts", type=int, default=10_000)
+    parser.add_argument("--alerts", type=int, default=10_000, help="of each backlog")
     parser.add_argument("--filters", type=int, default=25)
     parser.add_argument("--partitions", type=int, default=4, help="of the input topic")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--udf-alerts", type=int, default=1500, help="it is slow; 0: leave it out")
     parser.add_argument("--no-consumer", action="store_true", help="leave the plain consumer out")
+    parser.add_argument("--packets", type=Path, help="a file that is kept and used again")
     parser.add_argument("--set", dest="words", action="append", default=[], help="section.key=…")
     parser.add_argument("--spark", action="append", default=[], help="spark.key=value")
     parser.add_argument("--json", type=Path, help="write the figures here too")
@@ -89,57 +79,48 @@ def parse_options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def fill(kafka: EmbeddedKafka, topic: str, alerts: int, partitions: int) -> None:
-    """Send a synthetic night into a topic."""
-    words = [f"kafka.servers={kafka.servers}", f"kafka.input_topic={topic}"]
-    words.append(f"simulator.partitions={partitions}")
-    settings = load_settings(SURVEY, overrides=words, environ={})
-    play_night(settings, Plan(), GeneratedNight(alerts, SEED), "synthetic night")
-
-
 def one_round(
-    kafka: EmbeddedKafka, folder: Path, number: int, options: argparse.Namespace
+    kafka: EmbeddedKafka, folder: Path, packets: Path, options: argparse.Namespace
 ) -> dict[str, Any]:
     """Figures of every contender."""
-    found: dict[str, Any] = {}
+    found, sent = drain(kafka, folder, packets, options)
     if not options.no_consumer:
-        found["consumer"] = peer(kafka, "consumer", options.alerts)
+        found["consumer"] = peer(kafka, "consumer", folder.name, 2 * options.alerts)
         show("consumer", found["consumer"])
-    load = Load(
-        TOPIC,
-        options.alerts,
-        options.filters,
-        options.words,
-        spark=options.spark,
-        log=options.log,
-    )
-    found["nightjar"], sent = drain(kafka, folder / f"run{number}", load)
-    show("nightjar", found["nightjar"])
-    if "consumer" in found:
         chosen = {name: sent[name] for name in FILTERS}
         if found["consumer"]["chosen"] != chosen:
             raise SystemExit(f"filters differ: {chosen}, consumer {found['consumer']['chosen']}")
     if options.udf_alerts:
-        found["udf"] = peer(kafka, "udf", options.udf_alerts)
+        found["udf"] = peer(kafka, "udf", folder.name, options.udf_alerts)
         show("udf", found["udf"])
     return found
 
 
-def drain(kafka: EmbeddedKafka, folder: Path, load: Load) -> tuple[dict[str, Any], Counter[str]]:
-    """Drain the topic, check what came out, and clear up; messages by filter too."""
-    site = make_site(kafka, folder, load.topic, load.filters, load.words)
+def drain(
+    kafka: EmbeddedKafka, folder: Path, packets: Path, options: argparse.Namespace
+) -> tuple[dict[str, Any], Counter[str]]:
+    """Drain both backlogs, check what came out, and clear up; messages by filter too."""
+    site = make_site(kafka, folder, folder.name, options.filters, options.words)
     use_topics(site)
-    running = Application(folder, SURVEY, [*site.settings()], load.spark)
-    try:
-        figures = running.drain(load.alerts)
-        running.stop()
-    finally:
-        running.kill()
-        if load.log:
-            shutil.copy(running.log, load.log)
-    sent = check(site, figures, load.alerts)
+    with packets.open("rb") as file:
+        sender = Sender(kafka, folder.name, options.partitions, file)
+        sender.send(options.alerts)
+        running = Application(folder, SURVEY, [*site.settings()], options.spark)
+        try:
+            start = running.drain_first(options.alerts)
+            show("start", asdict(start))
+            running.pause()
+            sender.send(options.alerts)
+            later = running.drain_next(options.alerts)
+            show("running", asdict(later))
+            running.stop()
+        finally:
+            running.kill()
+            if options.log:
+                shutil.copy(running.log, options.log)
+    sent = check(site, [start, later], options.alerts)
     shutil.rmtree(folder)
-    return asdict(figures), sent
+    return {"start": asdict(start), "running": asdict(later)}, sent
 
 
 def make_site(
@@ -180,21 +161,22 @@ def use_topics(site: DistributeSite) -> None:
     producer.abort_transaction()
 
 
-def check(site: DistributeSite, figures: Figures, alerts: int) -> Counter[str]:
+def check(site: DistributeSite, drained: Sequence[Figures], alerts: int) -> Counter[str]:
     """Every topic must hold exactly the alerts that DuckDB selects from the science table."""
     expected, published = site.expected(), site.published()
     if published != expected:
         differing = sorted(name for name in expected if published.get(name) != expected[name])
         raise SystemExit(f"not what the filters select is in the topics of {differing}")
     sent = Counter({name: len(ids) for name, ids in published.items()})
-    if (figures.alerts, figures.messages) != (alerts, sent.total()):
-        raise SystemExit(f"{alerts} alerts, {sent.total()} messages, but the ledger has {figures}")
+    messages = sum(figures.messages for figures in drained)
+    if any(figures.alerts != alerts for figures in drained) or messages != sent.total():
+        raise SystemExit(f"{alerts} alerts, {sent.total()} messages, but the ledger has {drained}")
     return sent
 
 
-def peer(kafka: EmbeddedKafka, name: str, alerts: int) -> dict[str, Any]:
+def peer(kafka: EmbeddedKafka, name: str, topic: str, alerts: int) -> dict[str, Any]:
     """Run a peer in a process of its own."""
-    where = ["--servers", kafka.servers, "--topic", TOPIC, "--alerts", str(alerts)]
+    where = ["--servers", kafka.servers, "--topic", topic, "--alerts", str(alerts)]
     done = subprocess.run(
         [sys.executable, "-m", "tests.bench.peers", name, *where],
         check=True,
@@ -207,7 +189,7 @@ def peer(kafka: EmbeddedKafka, name: str, alerts: int) -> dict[str, Any]:
 
 
 def show(name: str, run: dict[str, Any]) -> None:
-    startup = f", start-up {run['startup']:.1f} s" if "startup" in run else ""
+    startup = f", start-up {run['before']:.1f} s" if name == "start" else ""
     print(
         f"{name:9} {run['alerts']} alerts in {run['seconds']:6.2f} s: "
         f"{rate(run):5.0f} alerts/s, {run['alerts'] / run['cpu']:5.0f} per CPU second, "
@@ -226,19 +208,20 @@ def report(runs: list[dict[str, Any]], options: argparse.Namespace) -> None:
     for name, some in rates.items():
         spread = f"({min(some):.0f}–{max(some):.0f})"
         print(f"{name:9} {statistics.median(some):6.0f} alerts/s {spread}")
-    for other in rates.keys() - {"nightjar"}:
-        ratios = [a / b for a, b in zip(rates["nightjar"], rates[other], strict=True)]
+    for own, other in itertools.product(_OWN, rates.keys() - set(_OWN)):
+        ratios = [a / b for a, b in zip(rates[own], rates[other], strict=True)]
         each = ", ".join(f"{ratio:.2f}" for ratio in ratios)
-        print(f"nightjar / {other:8} {statistics.median(ratios):6.2f}  (each run: {each})")
-    show_inside([run["nightjar"] for run in runs])
+        print(f"{own:7} / {other:8} {statistics.median(ratios):6.2f}  (each run: {each})")
+    for own in _OWN:
+        show_inside(own, [run[own] for run in runs])
     write_record(options.json, "drain", {"options": plain(options), "runs": runs})
 
 
-def show_inside(runs: list[dict[str, Any]]) -> None:
+def show_inside(name: str, runs: list[dict[str, Any]]) -> None:
     """Where the middle run's time went."""
     run = sorted(runs, key=rate)[len(runs) // 2]
     per_alert = 1e6 / run["alerts"]
-    print(f"\nthe run of {rate(run):.0f} alerts/s: {run['cpu']:.1f} CPU s, {run['messages']} sent")
+    print(f"\n{name}: {rate(run):.0f} alerts/s, {run['cpu']:.1f} CPU s, {run['messages']} sent")
     print("stage        batches  s in batches  CPU s of tasks")
     for stage, busy in run["busy"].items():
         print(f"{stage:12} {run['batches'][stage]:7} {busy:13.1f} {run['task_cpu'][stage]:15.1f}")
@@ -247,9 +230,9 @@ def show_inside(runs: list[dict[str, Any]]) -> None:
         share = seconds / run["cpu"]
         print(f"{work:22} {seconds:6.1f} {share:6.1%} {seconds * per_alert:9.0f}")
     print("\nscience module          CPU s  share  µs per alert")
-    for name, seconds in run["modules"].items():
+    for module, seconds in run["modules"].items():
         share = seconds / run["cpu"]
-        print(f"{name:22} {seconds:6.1f} {share:6.1%} {seconds * per_alert:9.0f}")
+        print(f"{module:22} {seconds:6.1f} {share:6.1%} {seconds * per_alert:9.0f}")
     written = ", ".join(f"{t} {b / 1e3:.1f} kB" for t, b in run["bytes_per_alert"].items())
     print(f"\nParquet per alert: {written}; peak {max(r['peak_mb'] for r in runs):.0f} MB")
 

@@ -13,7 +13,6 @@ import argparse
 import shutil
 import statistics
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -27,17 +26,12 @@ from tests.bench.application import STAGES, Application
 from tests.bench.archive import write_nights
 from tests.bench.drain import SURVEY, make_site, plain
 from tests.bench.packets import SEED, Sender, make_packets
-from tests.bench.processes import cpu_by_work, cpu_seconds, peak_mb
 from tests.bench.record import write_record
 from tests.e2e.distribution.distributing import DistributeSite
 
 # Alerts beforehand: as many as are rehearsed for.
 _FIRST = 4000
 _PARTITIONS = 4
-# After its last commit each stage still writes its checkpoint.
-_SETTLE_SECONDS = 3.0
-# While it is paused nobody hears its heart beat.
-_PATIENT = ["spark.network.timeout=600s"]
 # Of nights that were before, whose batches have keys of their own.
 _ALERTS_A_NIGHT, _BATCHES_A_NIGHT, _EARLIER = 2000, 50, "abcdef01"
 # What is measured where the axis is another one.
@@ -124,29 +118,22 @@ def measure(
 def cost_of(alerts: int, sender: Sender, site: DistributeSite) -> dict[str, Any]:
     """Seconds, CPU seconds and peak memory of a run over so many alerts, its beginning apart."""
     sender.send(_FIRST)
-    running = Application(site.root, SURVEY, [*site.settings()], _PATIENT)
+    running = Application(site.root, SURVEY, [*site.settings()])
     try:
-        running.wait_for(lambda: running.done() >= _FIRST)
-        time.sleep(_SETTLE_SECONDS)
+        running.drain_first(_FIRST)
         running.pause()
         sender.send(alerts)
-        cpu, work, began = cpu_seconds(running.pid), cpu_by_work(running.pid), time.time()
-        running.resume()
-        running.wait_for(lambda: running.done() >= _FIRST + alerts)
-        cpu = cpu_seconds(running.pid) - cpu
-        compiling = cpu_by_work(running.pid)[_COMPILING] - work[_COMPILING]
-        batches = [batch for batch in running.batches() if batch.committed > began]
-        figures = {
-            "seconds": max(batch.committed for batch in batches) - began,
-            "cpu": cpu,
-            "compiling": compiling,
-            "peak_mb": peak_mb(running.pid),
-            "batches": {stage: sum(batch.stage == stage for batch in batches) for stage in STAGES},
-        }
+        figures = running.drain_next(alerts)
         running.stop()
     finally:
         running.kill()
-    return figures
+    return {
+        "seconds": figures.seconds,
+        "cpu": figures.cpu,
+        "compiling": figures.work[_COMPILING],
+        "peak_mb": figures.peak_mb,
+        "batches": figures.batches,
+    }
 
 
 def live_through(site: DistributeSite, nights: int) -> None:
