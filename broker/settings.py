@@ -51,7 +51,7 @@ class Storage(Section):
                 f"{scheme}:// is an object store, and object stores have no rename, which every "
                 "commit needs; use a local or shared POSIX path, or hdfs://"
             )
-        return root
+        return urlsplit(root).path if scheme == "file" else root
 
 
 class Ingest(Section):
@@ -227,6 +227,11 @@ def load_settings(
     merged: dict[str, Any] = {"survey": survey}
     for layer in layers:
         _merge(merged, layer)
+    if merged["survey"] != survey:
+        raise SettingsError(
+            f"{conf} is for survey {merged['survey']!r}, and this is {survey!r}; give --survey "
+            f"{merged['survey']}, or another file"
+        )
     try:
         return Settings.model_validate(merged)
     except ValidationError as error:
@@ -246,6 +251,8 @@ def _read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingsError(f"cannot read the settings file {path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path} is not UTF-8: {error.reason} at byte {error.start}") from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{path} is not valid TOML: {error}") from None
 
@@ -294,11 +301,11 @@ def _nested(path: list[str], value: str, origin: str) -> dict[str, Any]:
 
 
 def _toml_value(section: str, key: str, text: str) -> Any:
-    """Read ``text`` as a TOML value; what is none, and every value of a text key, is text."""
+    """Read ``text`` as a TOML value; what is none, and every text and path, is text."""
     wanted = _annotation(section, key)
     if wanted is SecretStr:
         return text
-    if wanted is str:
+    if wanted is str or key in _PATH_KEYS.get(section, ()):
         return text.strip("\"'")
     try:
         return tomllib.loads(f"value = {text}")["value"]

@@ -10,6 +10,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
 from broker.areas import ARCHIVE, ONLINE, batch_column_metadata, files_in, night_folder
+from broker.spark.batch_key import with_batch_key
 from broker.storage import Storage
 
 # Files of 128 to 256 MB: few enough to list, large enough to read at full speed.
@@ -25,7 +26,7 @@ def online_rows(
     area = ONLINE[table]
     folders = [f"{night_folder(area, night)}/batch={key}" for key in keys]
     found = [storage.uri(folder) for folder in folders if storage.exists(folder)]
-    return _read(spark, storage, area, found) if found else None
+    return with_batch_key(_read(spark, storage, area, found)) if found else None
 
 
 def archived_rows(
@@ -69,10 +70,8 @@ def arrange(
     """
     inner = [name for name in rows.columns if name not in (*_FIRST, "night", "batch", *apart)]
     last = [name for name in apart if name in rows.columns]
-    batch = F.col("batch").cast("string")
-    arranged = rows.select(
-        *_FIRST, *inner, batch.alias("batch", metadata=batch_column_metadata(batches)), *last
-    )
+    batch = F.col("batch").alias("batch", metadata=batch_column_metadata(batches))
+    arranged = rows.select(*_FIRST, *inner, batch, *last)
     beyond = [(F.col("healpix29") > cell).cast("int") for cell in at_cells]
     split = arranged.repartitionById(len(at_cells) + 1, sum(beyond, F.lit(0)))
     return split.sortWithinPartitions("healpix29", "alert_id")

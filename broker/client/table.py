@@ -88,7 +88,10 @@ class AlertTable:
             return
         columns = arrow_schema(self._schema)
         if self._writer is None:
-            self._writer = pq.ParquetWriter(self._unfinished, columns, compression="zstd")
+            try:
+                self._writer = pq.ParquetWriter(self._unfinished, columns, compression="zstd")
+            except OSError as error:
+                raise UsageError(f"cannot save {self._path}: {error.strerror or error}") from None
         self._writer.write_table(pa.Table.from_pylist(self._rows, schema=columns))
         self._rows = []
 

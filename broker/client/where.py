@@ -3,6 +3,8 @@
 Python or SQL spelling, SQL meaning: what is computed from null is null, and an alert is chosen
 only when the whole expression is true. The text is parsed, never run: comparisons, ``and or not``,
 ``in``, ``between``, ``is null``, arithmetic, ``abs``, ``coalesce`` and ``len`` are all there is.
+A survey's 4-byte floats are compared as the doubles that they become, 0.4 as 0.4000000059…, so just
+at a cut a filter, which compares floats with floats, may decide otherwise.
 """
 
 from __future__ import annotations
@@ -38,6 +40,7 @@ _COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
 }
 # What BETWEEN is about: a field, a call or something in brackets.
 _OPERAND = r"(\w*\([^()]*\)|[\w.]+)"
+_ARITHMETIC_BETWEEN = re.compile(rf"[-+*/%]\s*{_OPERAND}\s+(NOT\s+)?BETWEEN\b", re.IGNORECASE)
 # SQL words outside of quotes, in this order.
 _SQL = (
     (r"\bIS\s+NOT\s+NULL\b", " is not None"),
@@ -248,8 +251,12 @@ def _from_sql(text: str) -> str:
         return f"__quoted_{len(quoted) - 1}__"
 
     bare = _QUOTED.sub(put_aside, text.replace("\n", " "))
+    if _ARITHMETIC_BETWEEN.search(bare):
+        raise ValueError("what stands before BETWEEN wants brackets: (a - b) between 0 and 2")
     for pattern, replacement in _SQL:
         bare = re.sub(pattern, replacement, bare, flags=re.IGNORECASE)
+    if re.search(r"\bBETWEEN\b", bare, re.IGNORECASE):
+        raise ValueError("this BETWEEN cannot be read; write low <= x and x <= high")
     return re.sub(r"__quoted_(\d+)__", lambda match: quoted[int(match[1])], bare)
 
 

@@ -13,7 +13,7 @@ from broker.archive.audit import audit
 from broker.archive.audit_topics import OutputTopics
 from broker.archive.finding import Finding, NightRange
 from broker.commands.options import ConfOption, SetOption, SurveyOption
-from broker.errors import CheckFailed
+from broker.errors import CheckFailed, UsageError
 from broker.nights import parse_nights
 from broker.settings import load_settings
 from broker.storage import Storage
@@ -37,7 +37,13 @@ def main(
     topics = OutputTopics(
         settings.kafka.output_options(), settings.kafka.output_prefix, settings.survey
     )
-    findings = audit(Storage(settings.survey_root), nights, deep=deep, topics=topics)
+    storage = Storage(settings.survey_root)
+    if not storage.exists("ledger"):
+        raise UsageError(
+            f"{settings.survey_root} has no ledger, so there is nothing to audit; give the "
+            "settings of the jobs (--conf FILE, or --set storage.root=…)"
+        )
+    findings = audit(storage, nights, deep=deep, topics=topics)
     if as_json:
         typer.echo(json.dumps([{**asdict(f), "holds": f.holds} for f in findings], indent=2))
     else:

@@ -240,7 +240,10 @@ def _draw_in(folder: Path, settings: Settings) -> Callable[[Alert], None]:
     from broker.client.identity import alert_id_of
     from broker.commands.plot import record_page, save_figure
 
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot draw in {folder}: {error.strerror}") from None
 
     def draw(alert: Alert) -> None:
         path = folder / f"{alert_id_of(alert)}.png"

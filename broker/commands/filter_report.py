@@ -26,7 +26,7 @@ def show_filters(filters: Iterable[Filter]) -> None:
     """One filter a row: what it is called, what it may pass, what it is for."""
     table = _table("survey", "name", "max_share", "payload", "owner", "description")
     for one in sorted(filters, key=lambda f: (f.survey, f.name)):
-        cells = (one.survey, one.name, f"{one.max_share:.0%}", one.payload, one.owner)
+        cells = (one.survey, one.name, f"{100 * one.max_share:g}%", one.payload, one.owner)
         table.add_row(*map(escape, (*cells, one.description)))
     _console().print(table)
 

@@ -67,6 +67,8 @@ def save_figure(figure: Figure, path: Path) -> None:
 def record_page(record: Mapping[str, Any], settings: Settings) -> Figure:
     """Page of one packet: the survey's, with what the science modules make of it, or one of ours.
 
+    One of ours says itself of which survey it is.
+
     Raises
     ------
     InputError
@@ -78,8 +80,8 @@ def record_page(record: Mapping[str, Any], settings: Settings) -> Figure:
     from broker.query.images import decode_cutout
     from broker.surveys import get_survey
 
-    survey = get_survey(settings.survey)
     is_ours = record.get("alert_id") is not None
+    survey = get_survey((is_ours and record.get("survey")) or settings.survey)
     paths = paths_of(record) if is_ours else survey.packet
     if paths is None or value_at(record, paths.alert_id) is None:
         raise InputError(

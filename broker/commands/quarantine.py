@@ -13,6 +13,7 @@ from rich.table import Table
 
 from broker.archive.quarantine import SHOWN, Quarantine
 from broker.commands.options import ConfOption, SetOption, SurveyOption
+from broker.errors import UsageError
 from broker.nights import parse_night
 from broker.settings import load_settings
 from broker.storage import Storage
@@ -80,7 +81,10 @@ def show(
         text = "".join(chr(b) if 32 <= b < 127 else "." for b in chunk)
         typer.echo(f"  {start:06x}  {chunk.hex(' '):47}  {text}")
     if save is not None:
-        save.write_bytes(value)
+        try:
+            save.write_bytes(value)
+        except OSError as error:
+            raise UsageError(f"cannot write {save}: {error.strerror}") from None
         typer.echo(f"written to {save}")
 
 

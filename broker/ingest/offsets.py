@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
@@ -44,21 +44,34 @@ class Reached:
     end: int
 
 
-def batch_spans(storage: Storage, checkpoint: str, batch_id: int) -> dict[Place, Span]:
-    """Offsets of one batch, from Spark's offset log.
+@dataclass(frozen=True)
+class BatchOffsets:
+    """What Spark's offset log says of one batch.
 
-    Returns
-    -------
-    dict
-        Span of every partition. The log does not tell where a partition met for the first time
-        begins: its span starts at -1, meaning the first offset that the broker has.
+    Attributes
+    ----------
+    spans
+        What the batch covers of every partition. The log does not tell where a partition met for
+        the first time begins: its span starts at -1, meaning the first offset that the broker has.
+    gone
+        Partitions of the batch before that the broker no longer had.
+    began
+        Where the checkpoint's stream began: at the end of the ledger, or where the operator chose.
     """
+
+    spans: Mapping[Place, Span]
+    gone: frozenset[Place] = frozenset()
+    began: Mapping[Place, int] = field(default_factory=dict)
+
+
+def batch_offsets(storage: Storage, checkpoint: str, batch_id: int) -> BatchOffsets:
+    """Offsets of one batch, from Spark's offset log."""
     until = _offset_log(storage.read_text(f"{checkpoint}/offsets/{batch_id}"))
-    if batch_id == 0:
-        before = _offset_log(storage.read_text(f"{checkpoint}/sources/0/0"))
-    else:
+    began = before = _offset_log(storage.read_text(f"{checkpoint}/sources/0/0"))
+    if batch_id > 0:
         before = _offset_log(storage.read_text(f"{checkpoint}/offsets/{batch_id - 1}"))
-    return {place: Span(before.get(place, -1), end) for place, end in until.items()}
+    spans = {place: Span(before.get(place, -1), end) for place, end in until.items()}
+    return BatchOffsets(spans, frozenset(before.keys() - until.keys()), began)
 
 
 def batch_time(storage: Storage, checkpoint: str, batch_id: int) -> dt.datetime:
@@ -137,19 +150,20 @@ class Broker:
 
 
 def check_nothing_missed(
-    spans: Mapping[Place, Span],
+    batch: BatchOffsets,
     reached: Mapping[Place, Reached],
     watermarks: Mapping[Place, Watermarks],
     *,
     read_all: bool,
-    may_skip: bool,
 ) -> None:
     """Make sure that a batch joins what was read before and lies inside what the broker has.
 
+    What lies before the place where the stream began is no loss: that was chosen (``--from``).
+
     Parameters
     ----------
-    spans
-        Offsets of the batch.
+    batch
+        Its offsets.
     reached
         How far the ledger has come.
     watermarks
@@ -157,20 +171,31 @@ def check_nothing_missed(
     read_all
         Whether the batch has as many records as its spans have offsets; then nothing expired
         while it was read, whatever the broker says now.
-    may_skip
-        Whether the operator chose where to start (``--from``).
 
     Raises
     ------
     DataLoss
         Names topic, partition and the missing range.
     """
-    for place, span in spans.items():
+    for place, span in batch.spans.items():
         last = reached.get(place)
-        if last is not None and span.start > last.until and not may_skip:
+        if last is not None and span.start > last.until and span.start != batch.began.get(place):
             raise _loss(place, last.until, span.start, "the batch starts after them")
         _check_span(place, span, watermarks.get(place), read_all)
-    for place in reached.keys() - spans.keys():
+    check_none_vanished(batch.gone, reached, watermarks)
+
+
+def check_none_vanished(
+    places: Set[Place], reached: Mapping[Place, Reached], watermarks: Mapping[Place, Watermarks]
+) -> None:
+    """Make sure that those of the partitions which are gone had been read to their end.
+
+    Raises
+    ------
+    DataLoss
+        Names topic, partition and the missing range.
+    """
+    for place in places & reached.keys():
         last = reached[place]
         if place not in watermarks and last.until < last.end:
             raise _loss(place, last.until, last.end, "the topic vanished before they were read")

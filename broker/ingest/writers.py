@@ -72,7 +72,7 @@ def inlined(schema: Schema, name: str) -> Any:
 
 def _place(schema: Any, place: str, named: dict[str, Any]) -> Any:
     if isinstance(schema, list):
-        return [_place(branch, place, named) for branch in schema]
+        return _place_union(schema, place, named)
     if isinstance(schema, str):
         return _place_name(schema, place, named)
     kind = schema["type"]
@@ -85,6 +85,15 @@ def _place(schema: Any, place: str, named: dict[str, Any]) -> Any:
         named[schema["name"]] = schema
         return {**_without_docs(schema), "name": place}
     return _place(kind, place, named) if isinstance(kind, (list, dict)) else _without_docs(schema)
+
+
+def _place_union(branches: list[Any], place: str, named: dict[str, Any]) -> list[Any]:
+    """A union, each of its records under a name of its own: Avro refuses namesakes."""
+    placed: list[Any] = []
+    for branch in branches:
+        before = sum(isinstance(other, dict) and "name" in other for other in placed)
+        placed.append(_place(branch, f"{place}__{before}" if before else place, named))
+    return placed
 
 
 def _place_name(name: str, place: str, named: dict[str, Any]) -> Any:

@@ -14,6 +14,7 @@ from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
 from broker.sinks.ids import Ids, ScienceIds
 from broker.sinks.publish import AREAS
+from broker.spark.batch_key import with_batch_key
 from broker.storage import Storage
 
 _POSITION = ("topic", "partition", "offset")
@@ -111,9 +112,8 @@ def _raw_rows(
     area = AREAS["raw"]
     folders = {batch: f"{area}/night={night}/batch={batch}" for batch in batches}
     online = {batch: folder for batch, folder in folders.items() if storage.exists(folder)}
-    rows = spark.read.option("basePath", storage.uri(area)).parquet(
-        *map(storage.uri, online.values())
-    )
+    reader = spark.read.option("basePath", storage.uri(area))
+    rows = with_batch_key(reader.parquet(*map(storage.uri, online.values())))
     elsewhere = folders.keys() - online.keys()
     if not elsewhere:
         return rows

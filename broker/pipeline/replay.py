@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import time
+import uuid
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -105,8 +106,8 @@ def _waiting(
 
 
 def _next_key(publisher: Publisher) -> str:
-    used = [int(key.rpartition("-")[2]) for key in publisher.ledger.keys(STAGE)]
-    return f"{STAGE}-{max(used, default=-1) + 1:06d}"
+    # Never one of another installation: the output topics remember every batch that was sent.
+    return f"{STAGE}-{uuid.uuid4().hex[:8]}-{len(publisher.ledger.keys(STAGE)):06d}"
 
 
 def _batch_time(packets: DataFrame) -> dt.datetime:

@@ -6,7 +6,7 @@ import datetime as dt
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pyspark.sql import DataFrame, SparkSession
 
@@ -18,8 +18,9 @@ from broker.ingest.offsets import (
     Reached,
     Span,
     Watermarks,
-    batch_spans,
+    batch_offsets,
     batch_time,
+    check_none_vanished,
     check_nothing_missed,
 )
 from broker.ingest.sample import sample_messages
@@ -91,6 +92,8 @@ class Stream2Raw:
         ------
         UsageError
             ``start`` was given, but a checkpoint exists.
+        DataLoss
+            There is no checkpoint, and topics that the ledger has read in part are gone.
         """
         for key in self._publisher.recover():
             log.info("finished batch %s of an earlier run", key)
@@ -102,6 +105,9 @@ class Stream2Raw:
                 "first, or leave --from out"
             )
         self._reached = _reached(self._publisher.ledger.rows(STAGE))
+        if not self._resuming and self.start in (None, "ledger"):
+            kept = self._broker.watermarks(set(self._reached))
+            check_none_vanished(self._reached.keys(), self._reached, kept)
         kafka = self.settings.kafka
         places = self._broker.partitions()
         starting = starting_options(
@@ -155,15 +161,14 @@ class Stream2Raw:
         log_batch(row)
 
     def _proven(self, batch_id: int, done: Ingested) -> tuple[OffsetRange, ...]:
-        spans = batch_spans(self._storage, CHECKPOINT, batch_id)
-        kept = self._broker.watermarks(spans.keys() | self._reached.keys())
-        known = {place: _from_first(span, kept.get(place)) for place, span in spans.items()}
+        batch = batch_offsets(self._storage, CHECKPOINT, batch_id)
+        kept = self._broker.watermarks({*batch.spans, *batch.gone})
+        known = {place: _from_first(span, kept.get(place)) for place, span in batch.spans.items()}
         check_nothing_missed(
-            known,
+            replace(batch, spans=known),
             self._reached,
             kept,
             read_all=done.read == sum(span.until - span.start for span in known.values()),
-            may_skip=batch_id == 0 and self.start is not None,
         )
         return tuple(
             OffsetRange(*place, span.start, span.until, _end(span, kept.get(place)))
@@ -199,7 +204,8 @@ class Stream2Raw:
         for _ in range(REHEARSALS):
             with rehearsal(self._storage, STAGE) as attempt:
                 rehearse(self._decoder, packets, attempt)
-                if rehearse_next is not None:
+                # Packets that are all refused leave nothing for the stages that follow.
+                if rehearse_next is not None and attempt.rows_by_night("raw"):
                     rehearse_next(attempt.as_published("raw"))
         seconds = time.monotonic() - began
         log.info("rehearsed with %d packets in %.1f s", few * len(waiting), seconds)

@@ -267,7 +267,10 @@ class Archive:
 
     def _ask(self, query: str, values: dict[str, Any] | None) -> pa.Table:
         try:
-            return self._connection.sql(query, params=values).to_arrow_table()
+            found = self._connection.sql(query, params=values)
+            if found is None:
+                raise UsageError(f"the query {query!r} asks for nothing; give a SELECT")
+            return found.to_arrow_table()
         except duckdb.IOException:
             raise  # a file is gone: `_again` lists them anew
         except duckdb.Error as error:
@@ -283,7 +286,10 @@ class Archive:
                 return read()
             except (duckdb.IOException, FileNotFoundError):
                 continue
-        return read()
+        try:
+            return read()
+        except duckdb.IOException as error:
+            raise UsageError(f"this query cannot be run: {error}") from None
 
     def _shaped(self, rows: pa.Table) -> Rows:
         return rows if self._output == "arrow" else to_pandas(rows)

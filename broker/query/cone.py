@@ -49,6 +49,8 @@ def cell_ranges(ra_deg: float, dec_deg: float, radius_arcsec: float) -> list[tup
         In order, few: the cells searched are about as large as the circle.
     """
     radius_deg = radius_arcsec / 3600
+    if radius_deg > 90:  # cone_search leaves cells out of circles beyond 139°
+        return [(0, (12 << 2 * _ORDER) - 1)]
     order = int(np.clip(math.floor(math.log2(_BASE_CELL_DEG / radius_deg)), 0, _ORDER - 2))
     cells, orders, _ = cone_search(
         Longitude(ra_deg % 360, unit="deg"),

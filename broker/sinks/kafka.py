@@ -183,7 +183,8 @@ class Transactions:
         if self._began and seconds > self._transaction_seconds:
             raise _SenderEnded(
                 f"Kafka at {self._servers} ended the transaction of {self._id}, which was open for "
-                f"{seconds:.0f} s; nothing of it was published, the next start sends it again"
+                f"{seconds:.0f} s; nothing of it was published, the next start sends it again. If "
+                "that takes as long, set distribute.delivery_timeout_seconds higher"
             ) from None
         raise _SenderEnded(
             f"another {self._stage} took over: a process elsewhere has started with the "

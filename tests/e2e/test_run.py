@@ -197,6 +197,21 @@ def test_before_a_long_backlog_it_rehearses_once_and_nothing_stays_of_that(story
     assert list(story.site.root.glob("ztf/**/rehearsal*")) == []
 
 
+def test_a_backlog_that_cannot_be_used_is_rehearsed_with_and_quarantined(
+    kafka: EmbeddedKafka, spark: SparkSession, tmp_path: Path
+) -> None:
+    topic = "e2e_run_rubbish"
+    make_topic(kafka, topic, 2)
+    produce(kafka, topic, [b"rubbish"] * BATCH)
+    words = {"kafka.output_prefix": "e2erubbish", "filters.folder": str(tmp_path / "filters")}
+    site = RunSite(tmp_path, kafka, topic, "ztf", words)
+    site.filters.mkdir()
+    last = site.rehearse_and_run(spark)
+    assert last.code == 0, last.text
+    assert "rehearsed with " in last.text
+    assert [row.quarantined for row in site.committed("raw")] == [BATCH]
+
+
 def test_a_stage_that_another_process_runs_is_not_run_twice(story: Story) -> None:
     site = story.site
     job = site.start(fault="before_stage", whom="pause")

@@ -108,15 +108,25 @@ def test_a_lost_checkpoint_hides_no_loss(
 
 
 def test_the_operator_may_go_on_without_what_is_lost_and_the_audit_names_the_gap(
-    nights: Site, first_night: Job, spark: SparkSession
+    nights: Site,
+    first_night: Job,
+    admin: AdminClient,
+    kafka: EmbeddedKafka,
+    spark: SparkSession,
 ) -> None:
+    # All of the partition: it has nothing in the first batch of the new checkpoint.
+    place = TopicPartition(SECOND, 1, 30)
+    admin.delete_records([place])[place].result(30)
     shutil.rmtree(nights.root / "ztf/checkpoints")
     job = nights.run_in_process(spark, start="earliest")
+    assert job.code == 0, job.text
+    produce(kafka, SECOND, ztf_packets(range(80, 90)))
+    job = nights.run_in_process(spark)
     assert job.code == 0, job.text
     code, findings = nights.audit("--deep")
     (gap,) = (text for finding in findings for text in finding["differences"])
     assert code == 1
-    assert gap.startswith(f"topic {SECOND}, partition 1: offsets 20 to 24 are in no batch before ")
+    assert gap.startswith(f"topic {SECOND}, partition 1: offsets 20 to 29 are in no batch before ")
 
 
 def test_a_start_beside_a_checkpoint_is_refused_since_it_would_have_no_effect(

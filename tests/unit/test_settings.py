@@ -130,6 +130,30 @@ def test_a_missing_or_broken_file_is_named(tmp_path: Path) -> None:
         load(conf=write(tmp_path, "[kafka"))
 
 
+def test_a_file_in_another_code_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "latin.toml"
+    path.write_bytes("# Größe\n".encode("latin-1"))
+    with pytest.raises(SettingsError, match=r"latin\.toml is not UTF-8: .* at byte 4"):
+        load(conf=path)
+
+
+def test_a_file_for_another_survey_is_refused(tmp_path: Path) -> None:
+    conf = write(tmp_path, 'survey = "elasticc"\n')
+    with pytest.raises(SettingsError, match=r"mine\.toml is for survey 'elasticc', .*'ztf'; give"):
+        load(conf=conf)
+    assert load_settings("elasticc", conf, environ={}).survey == "elasticc"
+
+
+def test_a_path_may_look_like_a_number_or_a_date(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert load("simulator.source=20240910").simulator.source == tmp_path / "20240910"
+    assert load("simulator.source=2024-09-10").simulator.source == tmp_path / "2024-09-10"
+    assert load("ingest.schema=4.02").ingest.schema_path == tmp_path / "4.02"
+    assert load("storage.root=file:///a/b").survey_root == "/a/b/ztf"
+
+
 def test_settings_do_not_change() -> None:
     settings = load()
     with pytest.raises(ValidationError, match="frozen"):

@@ -190,6 +190,14 @@ def test_batches_that_a_stage_has_not_finished_stay_online(
     ]
 
 
+def test_a_key_that_looks_like_a_number_stays_as_it_is(make_site: Callable[[], Site]) -> None:
+    site = make_site()
+    key = "1234567e-000003"
+    commit(site.storage, key, on_the_sky(science_rows("ztf", list(range(20)))))
+    assert site.close() is not None
+    assert {row[2] for row in archived_rows(site.root)} == {key}
+
+
 def test_a_night_that_does_not_add_up_is_refused_and_the_batch_named(site: Site) -> None:
     keys = site.fill(range(40), 2)
     shutil.rmtree(site.root / f"ztf/online/science/night={NIGHT}/batch={keys[1]}")

@@ -12,6 +12,7 @@ import pytest
 
 from broker.archive.audit import audit, check_ingest, check_offsets
 from broker.archive.finding import Finding, NightRange
+from broker.commands.app import main
 from broker.sinks.ledger import LedgerRow, OffsetRange
 from broker.storage import Storage
 from tests.closing import fill
@@ -64,6 +65,13 @@ def test_every_equation_holds_when_nothing_is_lost_or_doubled(storage: Storage) 
 
 def test_nothing_at_all_is_sound(tmp_path: Path) -> None:
     assert broken(audit(Storage(str(tmp_path)), deep=True)) == []
+
+
+def test_the_command_does_not_call_a_folder_sound_in_which_nothing_ever_ran(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["audit", "--set", f"storage.root={tmp_path}/data"]) == 2
+    assert f"{tmp_path}/data/ztf has no ledger, so there is nothing" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,7 @@ def test_all_alerts_go_into_one_parquet_file(night: Path, tmp_path: Path) -> Non
         (["--from", "{night}", "--where", "candidate.dbr > 1"], "did you mean candidate.drb?"),
         (["--from", "{night}", "--schema", "/nowhere.avsc"], "there is no schema at /nowhere.avsc"),
         (["--from", "{night}", "--save", "/dev/null/x"], "cannot save in /dev/null/x"),
+        (["--from", "{night}", "--plot", "/dev/null"], "cannot draw in /dev/null: "),
     ],
 )
 def test_wrong_words_are_exit_code_2_with_one_line(
@@ -79,6 +80,13 @@ def test_wrong_words_are_exit_code_2_with_one_line(
     err = capsys.readouterr().err
     assert message in err
     assert len(err.splitlines()) == 1
+
+
+def test_a_file_that_cannot_be_written_is_named(
+    night: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["consume", "--from", str(night), "--save", "/proc/x.parquet"]) == 2
+    assert "cannot save /proc/x.parquet: " in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_schema_shows_a_packet_or_a_schema_file(

@@ -96,12 +96,22 @@ def test_what_comes_from_null_is_null_and_null_is_no(text: str, chosen: bool) ->
         "(" * 300 + ")" * 300,
         "not " * 5000 + "is_positive",
         "abs(1, 2)",
+        "candidate.drb - candidate.rb BETWEEN 0 AND 2",
+        "candidate.drb BETWEEN - 3 AND 1",
         "1; 2",
     ],
 )
 def test_anything_else_is_refused_before_any_alert_is_read(text: str) -> None:
     with pytest.raises(UsageError, match="cannot read the expression"):
         Where(text)
+
+
+def test_a_between_that_cannot_be_read_says_how_to_write_it() -> None:
+    with pytest.raises(UsageError, match=r"wants brackets: \(a - b\) between 0 and 2"):
+        Where("candidate.drb - candidate.fid between 0 and 2")
+    assert Where("(candidate.fid - candidate.drb) between 0 and 2")(ALERT)
+    with pytest.raises(UsageError, match="write low <= x and x <= high"):
+        Where("abs(coalesce(candidate.rb, candidate.drb)) between 0 and 2")
 
 
 @pytest.mark.parametrize(

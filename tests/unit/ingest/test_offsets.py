@@ -10,12 +10,14 @@ import pytest
 
 from broker.errors import DataLoss
 from broker.ingest.offsets import (
+    BatchOffsets,
     Place,
     Reached,
     Span,
     Watermarks,
-    batch_spans,
+    batch_offsets,
     batch_time,
+    check_none_vanished,
     check_nothing_missed,
 )
 from broker.storage import Storage
@@ -30,9 +32,11 @@ def check(
     kept: dict[Place, Watermarks],
     *,
     read_all: bool = True,
-    may_skip: bool = False,
+    gone: frozenset[Place] = frozenset(),
+    began: dict[Place, int] | None = None,
 ) -> None:
-    check_nothing_missed(spans, reached, kept, read_all=read_all, may_skip=may_skip)
+    batch = BatchOffsets(spans, gone, began or {})
+    check_nothing_missed(batch, reached, kept, read_all=read_all)
 
 
 def test_a_batch_that_joins_the_last_one_is_sound() -> None:
@@ -55,8 +59,16 @@ def test_a_gap_to_the_last_batch_is_a_loss_of_what_lies_between() -> None:
     assert caught.value.exit_code == 3
 
 
-def test_a_gap_is_allowed_where_the_operator_chose_the_start() -> None:
-    check({A: Span(15, 20)}, {A: Reached(10, 30)}, {A: Watermarks(0, 30)}, may_skip=True)
+def test_a_gap_is_allowed_where_the_stream_began_after_it() -> None:
+    # Whatever the batch's number: a partition may stay empty long after its stream began.
+    began = {A: 15}
+    check({A: Span(15, 20)}, {A: Reached(10, 30)}, {A: Watermarks(0, 30)}, began=began)
+    check({A: Span(15, 15)}, {A: Reached(10, 30)}, {A: Watermarks(15, 30)}, began=began)
+
+
+def test_a_gap_after_where_the_stream_began_is_a_loss() -> None:
+    with pytest.raises(DataLoss, match="offsets 20 to 24 "):
+        check({A: Span(25, 30)}, {A: Reached(20, 30)}, {A: Watermarks(0, 30)}, began={A: 15})
 
 
 def test_records_that_expired_before_they_were_read_are_a_loss() -> None:
@@ -92,11 +104,23 @@ def test_a_topic_that_vanishes_in_mid_batch_is_a_loss_of_the_batch() -> None:
 
 def test_a_topic_that_vanished_unread_is_a_loss_even_when_the_batch_is_of_another() -> None:
     with pytest.raises(DataLoss, match=r"offsets 10 to 29 \(the topic vanished before they were"):
-        check({B: Span(0, 5)}, {A: Reached(10, 30)}, {B: Watermarks(0, 5)})
+        check({B: Span(0, 5)}, {A: Reached(10, 30)}, {B: Watermarks(0, 5)}, gone=frozenset({A}))
 
 
 def test_a_topic_that_vanished_after_its_end_was_read_is_none() -> None:
-    check({B: Span(0, 5)}, {A: Reached(30, 30)}, {B: Watermarks(0, 5)})
+    check({B: Span(0, 5)}, {A: Reached(30, 30)}, {B: Watermarks(0, 5)}, gone=frozenset({A}))
+
+
+def test_a_topic_whose_loss_was_accepted_is_never_asked_for_again() -> None:
+    # The stream began anew after it was gone.
+    check({B: Span(0, 5)}, {A: Reached(10, 30)}, {B: Watermarks(0, 5)})
+
+
+def test_without_a_checkpoint_the_whole_ledger_is_asked() -> None:
+    reached = {A: Reached(10, 30), B: Reached(5, 5)}
+    check_none_vanished(reached.keys(), reached, {A: Watermarks(0, 30)})
+    with pytest.raises(DataLoss, match="topic alerts, partition 0, offsets 10 to 29 "):
+        check_none_vanished(reached.keys(), reached, {})
 
 
 def test_every_partition_is_checked() -> None:
@@ -119,13 +143,16 @@ def test_a_batch_lies_between_its_offsets_and_those_before(tmp_path: Path) -> No
     storage.write_text('v1\n{"alerts":{"0":3}}', "ck/sources/0/0")
     storage.write_text(offset_log({"alerts": {"0": 10}}), "ck/offsets/0")
     storage.write_text(offset_log({"alerts": {"0": 20, "1": 5}, "late": {"0": 7}}), "ck/offsets/1")
-    assert batch_spans(storage, "ck", 0) == {A: Span(3, 10)}
+    storage.write_text(offset_log({"alerts": {"0": 20, "1": 9}}), "ck/offsets/2")
+    assert batch_offsets(storage, "ck", 0) == BatchOffsets({A: Span(3, 10)}, began={A: 3})
     # Where partitions that are met for the first time begin, Spark does not write down.
-    assert batch_spans(storage, "ck", 1) == {
-        A: Span(10, 20),
-        B: Span(-1, 5),
-        ("late", 0): Span(-1, 7),
-    }
+    late = ("late", 0)
+    assert batch_offsets(storage, "ck", 1) == BatchOffsets(
+        {A: Span(10, 20), B: Span(-1, 5), late: Span(-1, 7)}, began={A: 3}
+    )
+    assert batch_offsets(storage, "ck", 2) == BatchOffsets(
+        {A: Span(20, 20), B: Span(5, 9)}, gone=frozenset({late}), began={A: 3}
+    )
 
 
 def test_a_batch_has_the_time_that_spark_fixed_for_it(tmp_path: Path) -> None:

@@ -142,6 +142,17 @@ def test_records_are_named_after_their_place_so_their_own_names_do_not_matter() 
     assert placed["fields"][1]["type"][1]["name"] == "survey_two"
 
 
+def test_records_of_one_union_have_names_of_their_own() -> None:
+    one = {"type": "record", "name": "One", "fields": [{"name": "x", "type": "int"}]}
+    two = {"type": "record", "name": "Two", "fields": [{"name": "y", "type": "int"}]}
+    schema = record_schema({"either": ["null", one, "string", two], "again": ["null", "Two"]})
+    placed = inlined(schema, "survey")
+    either, again = (field["type"] for field in placed["fields"])
+    # The first one is found in a reader that has one record there.
+    assert [either[1]["name"], either[3]["name"]] == ["survey_either", "survey_either__1"]
+    assert again[1]["name"] == "survey_again"
+
+
 def test_a_record_that_contains_itself_is_refused() -> None:
     schema = record_schema({"next": ["null", "Alert"]})
     with pytest.raises(ValueError, match="Alert contains itself"):

@@ -150,6 +150,13 @@ def test_a_packet_of_ours_is_drawn_with_what_it_says(payload: str) -> None:
     assert labels(page.subfigs[0].axes[0]) == ({"g"} if payload == "full" else {"r"})
 
 
+def test_a_packet_of_ours_says_itself_of_which_survey_it_is() -> None:
+    (row,) = science_rows("elasticc", [7]).to_pylist()
+    row |= {"ra_deg": 12.5, "dec_deg": -3.25, "lightcurve": [point(60_000.0, "g", "detection")]}
+    page = record_page(row, load_settings("ztf", environ={}))
+    assert page.subfigs[0].axes[0].get_xlabel() == "MJD (TAI, midpoint)"
+
+
 def test_what_cannot_be_drawn_is_a_usage_error(tmp_path: Path) -> None:
     write_night(1, 1, tmp_path / "night")
     packet = str(next((tmp_path / "night").glob("*.avro")))

@@ -66,6 +66,8 @@ def test_a_cone_finds_what_astropy_finds(
 def test_the_whole_sky_is_a_cone_too(sky: tuple[Archive, SkyCoord]) -> None:
     archive, points = sky
     assert len(archive.cone(10, 20, 180 * 3600)) == len(points)
+    inside = points.separation(SkyCoord(10, 20, unit="deg")).deg <= 150
+    assert len(archive.cone(10, 20, 150 * 3600)) == inside.sum()
 
 
 def test_a_small_cone_is_a_few_ranges_of_cells() -> None:

@@ -134,6 +134,21 @@ def test_a_night_is_counted_by_class_filter_verdict_and_code(
     ]
 
 
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("SELECT * FROM 'nofile.parquet'", "this query cannot be run: "),
+        (";", "asks for nothing; give a SELECT"),
+        ("SELEC 1", "this query cannot be run: "),
+    ],
+)
+def test_a_query_that_cannot_be_run_is_a_usage_error(
+    words: list[str], query: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["sql", query, *words]) == 2
+    assert message in capsys.readouterr().err
+
+
 def test_who_is_not_there_is_a_usage_error(
     words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
