@@ -104,7 +104,7 @@ def draw_light_curve(
         axes.invert_yaxis()
     else:
         axes.axhline(0, color="0.6", linewidth=0.8)
-    if len(curve):
+    if axes.get_legend_handles_labels()[0]:
         # Beside the axes, where it hides no point.
         axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, fontsize="small")
 
