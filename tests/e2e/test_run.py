@@ -47,7 +47,7 @@ class RunSite(DistributeSite):
             patch.setattr("broker.pipeline.stream2raw.LONG_BACKLOG", BATCH // 2)
             patch.setattr("broker.pipeline.stream2raw._REHEARSED", BATCH // 4)
             # Any at all, were science to rehearse by itself.
-            patch.setattr("broker.pipeline.raw2science.LONG_BACKLOG", 0)
+            patch.setattr("broker.pipeline.raw2science.LONG_BACKLOG", 1)
             return self.nightjar("run", "--once")
 
     def batches(self, stage: str) -> set[str]:
@@ -103,11 +103,11 @@ def story(
     for name, (where, payload) in FILTERS.items():
         site.filters.mkdir(exist_ok=True)
         site.write_filter(name, where, payload)
-    yield live(site, spark)
+    yield live(site)
     site.stop_all()
 
 
-def live(site: RunSite, spark: SparkSession) -> Story:
+def live(site: RunSite) -> Story:
     """Three starts: one stopped, one that dies, one to the end."""
     port = free_port()
     watched = ("--set", f"metrics.port={port}", "--set", "logs.format=json")
@@ -128,7 +128,7 @@ def live(site: RunSite, spark: SparkSession) -> Story:
     dead = site.run_all(by_java=True)
     dead.wait()
     shutil.rmtree(taken)
-    last = site.rehearse_and_run(spark)
+    last = site.nightjar("run", "--once")
     overlap = {stage for stage, keys in before.items() if keys}
     return Story(site, stopped, overlap, before, after, dead, stuck, last, scrape, status)
 
@@ -191,25 +191,24 @@ def test_run_to_the_end_everything_is_out_exactly_once(story: Story) -> None:
     assert code == 0, findings
 
 
-def test_before_a_long_backlog_it_rehearses_once_and_nothing_stays_of_that(story: Story) -> None:
-    assert "rehearsed with 10 packets" in story.last.text
-    assert story.last.text.count("rehearsed with ") == 1
-    assert list(story.site.root.glob("ztf/**/rehearsal*")) == []
-
-
-def test_a_backlog_that_cannot_be_used_is_rehearsed_with_and_quarantined(
-    kafka: EmbeddedKafka, spark: SparkSession, tmp_path: Path
+@pytest.mark.parametrize("usable", [True, False])
+def test_before_a_long_backlog_it_rehearses_once_and_nothing_stays_of_that(
+    kafka: EmbeddedKafka, spark: SparkSession, tmp_path: Path, *, usable: bool
 ) -> None:
-    topic = "e2e_run_rubbish"
+    topic = f"e2e_rehearsed_{usable}"
     make_topic(kafka, topic, 2)
-    produce(kafka, topic, [b"rubbish"] * BATCH)
-    words = {"kafka.output_prefix": "e2erubbish", "filters.folder": str(tmp_path / "filters")}
+    produce(kafka, topic, ztf_packets(range(BATCH)) if usable else [b"rubbish"] * BATCH)
+    words = {"kafka.output_prefix": topic, "filters.folder": str(tmp_path / "filters")}
     site = RunSite(tmp_path, kafka, topic, "ztf", words)
     site.filters.mkdir()
+    site.write_filter("all", *FILTERS["all"])
     last = site.rehearse_and_run(spark)
     assert last.code == 0, last.text
-    assert "rehearsed with " in last.text
-    assert [row.quarantined for row in site.committed("raw")] == [BATCH]
+    assert "rehearsed with 10 packets" in last.text
+    assert last.text.count("rehearsed with ") == 1
+    assert [row.written for row in site.committed()] == [BATCH * usable]
+    assert [row.written for row in site.distributed()] == [BATCH * usable]
+    assert list(site.root.glob("ztf/**/rehearsal*")) == []
 
 
 def test_a_stage_that_another_process_runs_is_not_run_twice(story: Story) -> None:
