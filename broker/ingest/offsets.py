@@ -182,22 +182,20 @@ def check_nothing_missed(
         if last is not None and span.start > last.until and span.start != batch.began.get(place):
             raise _loss(place, last.until, span.start, "the batch starts after them")
         _check_span(place, span, watermarks.get(place), read_all)
-    check_none_vanished(batch.gone, reached, watermarks)
+    check_none_vanished(batch.gone - watermarks.keys(), reached)
 
 
-def check_none_vanished(
-    places: Set[Place], reached: Mapping[Place, Reached], watermarks: Mapping[Place, Watermarks]
-) -> None:
-    """Make sure that those of the partitions which are gone had been read to their end.
+def check_none_vanished(gone: Set[Place], reached: Mapping[Place, Reached]) -> None:
+    """Make sure that partitions which are gone had been read to their end.
 
     Raises
     ------
     DataLoss
         Names topic, partition and the missing range.
     """
-    for place in places & reached.keys():
+    for place in gone & reached.keys():
         last = reached[place]
-        if place not in watermarks and last.until < last.end:
+        if last.until < last.end:
             raise _loss(place, last.until, last.end, "the topic vanished before they were read")
 
 

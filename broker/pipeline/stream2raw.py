@@ -97,19 +97,19 @@ class Stream2Raw:
         """
         for key in self._publisher.recover():
             log.info("finished batch %s of an earlier run", key)
-        self._resuming = self._storage.exists(f"{CHECKPOINT}/offsets")
-        if self._resuming and self.start not in (None, "ledger"):
+        resuming = self._storage.exists(f"{CHECKPOINT}/offsets")
+        chosen = self.start not in (None, "ledger")
+        if resuming and chosen:
             raise UsageError(
                 f"--from {self.start} has no effect beside the checkpoint "
                 f"{self._storage.uri(CHECKPOINT)}, which says where to go on; remove that folder "
                 "first, or leave --from out"
             )
         self._reached = _reached(self._publisher.ledger.rows(STAGE))
-        if not self._resuming and self.start in (None, "ledger"):
-            kept = self._broker.watermarks(set(self._reached))
-            check_none_vanished(self._reached.keys(), self._reached, kept)
         kafka = self.settings.kafka
         places = self._broker.partitions()
+        if not (resuming or chosen):
+            check_none_vanished(self._reached.keys() - places, self._reached)
         starting = starting_options(
             self.start or "ledger", kafka.input_topic, self._reached, places
         )

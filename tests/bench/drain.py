@@ -55,9 +55,10 @@ def main() -> None:
         kafka = EmbeddedKafka(folder / "kafka", free_port())
         kafka.start()
         try:
-            runs = []
-            for number in range(options.runs):
-                runs.append(one_round(kafka, folder / f"drain{number}", packets, options))
+            runs = [
+                one_round(kafka, folder / f"drain{number}", packets, options)
+                for number in range(options.runs)
+            ]
         finally:
             kafka.stop()
     report(runs, options)
