@@ -58,8 +58,8 @@ def find_batches(storage: Storage, night: int, taken: Iterable[str]) -> NightBat
     return NightBatches(
         night=night,
         raw=ready,
-        science={key: ledger.row("science", key) for key in ready},
-        distributed={key: ledger.row("distribute", key) for key in ready},
+        science=ledger.some_rows("science", ready),
+        distributed=ledger.some_rows("distribute", ready),
         waiting=waiting,
     )
 

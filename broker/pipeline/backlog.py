@@ -62,8 +62,8 @@ class LedgerWatch:
         found = []
         for stage, known in self._known.items():
             times = self._ledger.commit_times(stage)
-            fresh = times.keys() - known.keys()
-            found += [Commit(self._ledger.row(stage, key), times[key]) for key in fresh]
+            fresh = self._ledger.some_rows(stage, times.keys() - known.keys())
+            found += [Commit(row, times[key]) for key, row in fresh.items()]
             known.update(times)
         return sorted(found, key=lambda commit: commit.at)
 
@@ -112,8 +112,9 @@ def recent(storage: Storage, stage: str, since: float, at_least: int) -> list[Co
     """Batches committed since then, by time; the latest ones even if they are older."""
     ledger = Ledger(storage)
     times = sorted(ledger.commit_times(stage).items(), key=lambda item: item[1])
-    wanted = [item for item in times if item[1] >= since] or times[-at_least:]
-    return [Commit(ledger.row(stage, key), at) for key, at in wanted]
+    wanted = dict([item for item in times if item[1] >= since] or times[-at_least:])
+    rows = ledger.some_rows(stage, wanted.keys())
+    return [Commit(rows[key], at) for key, at in wanted.items()]
 
 
 def waiting_in_kafka(storage: Storage, settings: Settings) -> Waiting | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, fields
 
 import pyarrow as pa
@@ -224,12 +224,12 @@ class Ledger:
     def waiting(self, stage: str, upstream: Sequence[str]) -> list[Commit]:
         """Batches of the upstream stages that a stage has not done yet."""
         done = self.commit_times(stage).keys()
-        return [
-            Commit(self.row(before, key), at)
-            for before in upstream
-            for key, at in self.commit_times(before).items()
-            if key not in done
-        ]
+        left = []
+        for before in upstream:
+            times = self.commit_times(before)
+            rows = self.some_rows(before, times.keys() - done)
+            left += [Commit(row, times[key]) for key, row in rows.items()]
+        return left
 
     def has(self, stage: str, key: str) -> bool:
         """Whether a batch is committed."""
@@ -241,9 +241,14 @@ class Ledger:
 
     def rows(self, stage: str) -> list[LedgerRow]:
         """Rows of all committed batches of a stage, by batch time, then key."""
-        keys = self.keys(stage)
+        rows = self.some_rows(stage, self.keys(stage)).values()
+        return sorted(rows, key=lambda row: (row.batch_time, row.key))
+
+    def some_rows(self, stage: str, keys: Collection[str]) -> dict[str, LedgerRow]:
+        """Key → row of some committed batches, by key."""
+        keys = sorted(keys)
         if not keys:
-            return []
+            return {}
         # Together: one by one, the files of a year take minutes.
         files = ds.dataset(
             [self._storage.path(self.path(stage, key)) for key in keys],
@@ -254,7 +259,7 @@ class Ledger:
         rows = from_table(files.to_table())
         if [row.key for row in rows] != keys:  # one by one, the file that is wrong is named
             rows = [self.row(stage, key) for key in keys]
-        return sorted(rows, key=lambda row: (row.batch_time, row.key))
+        return dict(zip(keys, rows, strict=True))
 
     def _read(self, path: str) -> LedgerRow:
         table = pq.read_table(
