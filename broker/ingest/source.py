@@ -16,10 +16,13 @@ from broker.kafka_settings import Kafka
 from broker.spark.constants import time_of_batch
 
 _EARLIEST = -2
-# By default a fetch brings 1 MB, a dozen packets, and a task waits for each.
-_LARGE_MESSAGES = {
+_FETCHING = {
+    # By default a fetch brings 1 MB, a dozen packets, and a task waits for each.
     "kafka.max.partition.fetch.bytes": str(16 * 1024 * 1024),
     "kafka.receive.buffer.bytes": str(1024 * 1024),
+    # The consumer asks for more before Spark asks how far the partition goes, and the second answer
+    # waits for the first: at a topic's end, where a live stream always is, half a second by default.
+    "kafka.fetch.max.wait.ms": "10",
 }
 
 
@@ -99,7 +102,7 @@ def _subscription(topic: str) -> tuple[str, str]:
 
 def spark_options(kafka: Kafka) -> dict[str, str]:
     """Options of Spark's Kafka source for the input cluster."""
-    return {**kafka.spark_options(), **_LARGE_MESSAGES}
+    return {**kafka.spark_options(), **_FETCHING}
 
 
 def starting_options(
