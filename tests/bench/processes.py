@@ -42,7 +42,8 @@ def cpu_seconds(root: int | None = None) -> float:
 
 def peak_mb(root: int | None = None) -> float:
     """Sum of the largest resident sets that the processes alive now have had."""
-    return sum(_high_water_kb(int(words[-1])) for words in _tree(root)) / 1e3
+    alive = [words for words in _tree(root) if not _is_java_forking(words)]
+    return sum(_high_water_kb(int(words[-1])) for words in alive) / 1e3
 
 
 def cpu_by_work(root: int) -> Counter[str]:
@@ -77,6 +78,15 @@ def _tree(root: int | None = None) -> Iterator[list[str]]:
         if pid in stats:
             yield stats[pid]
         waiting += [child for child, words in stats.items() if int(words[1]) == pid]
+
+
+def _is_java_forking(words: list[str]) -> bool:
+    """Whether a process is Java about to start another program: its memory is its parent's."""
+    try:
+        parent, program = (Path(f"/proc/{pid}/exe").readlink() for pid in (words[1], words[-1]))
+    except OSError:
+        return False
+    return parent == program and program.name == "java"
 
 
 def _high_water_kb(pid: int) -> float:
