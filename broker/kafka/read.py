@@ -25,6 +25,8 @@ _OPTIONS = {
     "enable.partition.eof": "true",
     "isolation.level": "read_committed",
     "queued.max.messages.kbytes": "16384",
+    # At a topic's end the broker would wait half a second for more before it says so.
+    "fetch.wait.max.ms": "20",
     "log_level": "0",
 }
 

@@ -24,7 +24,7 @@ from broker.kafka.host import free_port
 from broker.kafka.server import EmbeddedKafka
 from tests.bench.application import STAGES, Application
 from tests.bench.archive import write_nights
-from tests.bench.drain import SURVEY, make_site, plain
+from tests.bench.drain import SURVEY, make_site, plain, use_topics
 from tests.bench.packets import SEED, Sender, make_packets
 from tests.bench.record import write_record
 from tests.e2e.distribution.distributing import DistributeSite
@@ -99,6 +99,7 @@ def measure(
     load = _USUAL | {axis: value}
     name = f"scale_{axis}_{value}"
     site = make_site(kafka, folder / name, name, load["filters"])
+    use_topics(site)
     if load["nights"]:
         live_through(site, load["nights"])
     with packets.open("rb") as file:
