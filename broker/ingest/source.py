@@ -21,7 +21,7 @@ _FETCHING = {
     "kafka.max.partition.fetch.bytes": str(16 * 1024 * 1024),
     "kafka.receive.buffer.bytes": str(1024 * 1024),
     # The consumer asks for more before Spark asks how far the partition goes, and the second answer
-    # waits for the first: at a topic's end, where a live stream always is, half a second by default.
+    # waits for the first: half a second by default at a topic's end, where a live stream always is.
     "kafka.fetch.max.wait.ms": "10",
 }
 
