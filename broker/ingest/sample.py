@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from broker.ingest.offsets import Place
+from broker.kafka.read import TO_THE_END
 
 _TIMEOUT_S = 5.0
 
@@ -32,9 +33,9 @@ def sample_messages(
     consumer = Consumer(
         {
             **options,
+            **TO_THE_END,
             "group.id": f"nightjar-sample-{uuid.uuid4().hex[:8]}",
             "enable.auto.commit": False,
-            "enable.partition.eof": True,
             "log_level": 0,
         }
     )

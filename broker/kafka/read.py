@@ -20,13 +20,14 @@ from broker.errors import FatalError
 from broker.kafka.trouble import Trouble
 
 _AT_ONCE = 500
+# Of a consumer that reads once, until each partition has ended: to be told so, and soon. By default
+# the broker waits half a second for more first.
+TO_THE_END = {"enable.partition.eof": "true", "fetch.wait.max.ms": "20"}
 _OPTIONS = {
+    **TO_THE_END,
     "enable.auto.commit": "false",
-    "enable.partition.eof": "true",
     "isolation.level": "read_committed",
     "queued.max.messages.kbytes": "16384",
-    # At a topic's end the broker would wait half a second for more before it says so.
-    "fetch.wait.max.ms": "20",
     "log_level": "0",
 }
 
