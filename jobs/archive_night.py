@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from broker.archive.close import NightCloser
+from broker.archive.fold import fold_ledger
 from broker.archive.tidy import remove_old_versions, remove_taken_batches
 from broker.commands.options import ConfOption, SetOption, SurveyOption
 from broker.logs import log_to_stderr
@@ -38,6 +39,7 @@ def main(
             removed = remove_taken_batches(storage, settings.archive.keep_days, now)
             # Science versions stay for `nightjar diff`, until `reprocess --prune`.
             remove_old_versions(storage, ["raw"], now)
+            folded = fold_ledger(storage, now)
         if row is None:
             print(f"night {wanted}: no finished batch that the archive lacks")
         else:
@@ -46,6 +48,8 @@ def main(
                 f"rows, {row.science.rows} science rows in the archive"
             )
         print(f"{removed} batch folders, archived long enough, are no longer online")
+        if folded:
+            print(f"{folded} batches, finished by all stages, now share files in the ledger")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from broker.science.batch import SciencePass
 from broker.science.table import packet_fields, science_schema
 from broker.settings import load_settings
-from broker.sinks.ledger import LedgerRow, NightCount, OffsetRange
+from broker.sinks.ledger_row import LedgerRow, NightCount, OffsetRange
 from broker.sinks.publish import Publisher
 from broker.storage import Storage
 from broker.surveys import get_survey

@@ -19,7 +19,8 @@ from broker.archive.audit_topics import OutputTopics, check_filters, check_match
 from broker.archive.finding import Finding, NightRange
 from broker.archive.rows import ALERT_ID, rows_of_table
 from broker.sinks.closed import ClosedNight, ClosedNights
-from broker.sinks.ledger import Ledger, LedgerRow, NightCount
+from broker.sinks.ledger import Ledger
+from broker.sinks.ledger_row import LedgerRow, NightCount
 from broker.sinks.publish import AREAS
 from broker.storage import Storage
 

@@ -9,7 +9,7 @@ from broker.archive.contents import content_by_batch
 from broker.archive.finding import Finding
 from broker.areas import ARCHIVE, files_in, night_folder, read_whole
 from broker.sinks.closed import ClosedNight, Content
-from broker.sinks.ledger import LedgerRow
+from broker.sinks.ledger_row import LedgerRow
 from broker.storage import Storage
 
 

@@ -12,7 +12,7 @@ import pyarrow.dataset as ds
 
 from broker.archive.finding import Finding, NightRange
 from broker.archive.rows import POSITION, rows_of_table
-from broker.sinks.ledger import LedgerRow
+from broker.sinks.ledger_row import LedgerRow
 from broker.sinks.publish import AREAS
 from broker.storage import Storage
 

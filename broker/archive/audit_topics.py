@@ -22,7 +22,7 @@ from broker.archive.rows import ALERT_ID, rows_of_table
 from broker.areas import files_of, read_whole
 from broker.kafka.read import first_offsets, read_committed
 from broker.kafka.topics import Topics
-from broker.sinks.ledger import LedgerRow
+from broker.sinks.ledger_row import LedgerRow
 from broker.sinks.published import topic_of
 from broker.storage import Storage
 

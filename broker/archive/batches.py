@@ -13,7 +13,8 @@ from broker.archive.finding import NightRange
 from broker.areas import ONLINE, night_folder
 from broker.errors import CheckFailed
 from broker.sinks.closed import TakenBatch
-from broker.sinks.ledger import Ledger, LedgerRow
+from broker.sinks.ledger import Ledger
+from broker.sinks.ledger_row import LedgerRow
 from broker.storage import Storage
 
 

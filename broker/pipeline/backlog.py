@@ -17,7 +17,8 @@ from broker.ingest.source import matching
 from broker.pipeline import raw2science, stream2raw
 from broker.settings import Settings
 from broker.sinks import published
-from broker.sinks.ledger import Commit, Ledger, LedgerRow
+from broker.sinks.ledger import Commit, Ledger
+from broker.sinks.ledger_row import LedgerRow
 from broker.sinks.publish import AREAS
 from broker.storage import Storage
 from broker.units import Floats

@@ -25,7 +25,7 @@ from broker.science.spark_types import to_spark_schema
 from broker.science.table import science_schema
 from broker.settings import Settings
 from broker.sinks.kafka import Message, Send, Transactions
-from broker.sinks.ledger import FilterCount, LedgerRow
+from broker.sinks.ledger_row import FilterCount, LedgerRow
 from broker.sinks.publish import AREAS, REHEARSAL, Attempt, Publisher
 from broker.sinks.published import (
     NAME,

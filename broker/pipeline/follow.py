@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
 
-from broker.sinks.ledger import LEDGER_SCHEMA, Ledger
+from broker.sinks.ledger import Ledger
+from broker.sinks.ledger_row import LEDGER_SCHEMA
 from broker.storage import Storage
 
 # Old rows are never ignored: a stage may have been off for long.

@@ -11,7 +11,7 @@ from broker.errors import LedgerError
 from broker.ingest.decoder import PacketDecoder
 from broker.ingest.framing import UNKNOWN_HEADER
 from broker.ingest.rows import quarantine_rows, raw_rows
-from broker.sinks.ledger import NightCount, ReasonCount
+from broker.sinks.ledger_row import NightCount, ReasonCount
 from broker.sinks.publish import Attempt
 
 # Each round reads the batch again; a survey's whole history has fewer headers than this many learn.

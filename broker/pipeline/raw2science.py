@@ -25,7 +25,7 @@ from broker.pipeline.runner import Stream
 from broker.science.apply import ScienceColumns, by_module
 from broker.settings import Settings
 from broker.sinks.ids import ScienceIds
-from broker.sinks.ledger import LedgerRow, ModuleCount, NightCount
+from broker.sinks.ledger_row import LedgerRow, ModuleCount, NightCount
 from broker.sinks.publish import (
     AREAS,
     LONG_BACKLOG,

@@ -17,7 +17,7 @@ from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 from broker.ingest.decoder import PacketDecoder
 from broker.pipeline.ingest_batch import ingest
 from broker.settings import Settings
-from broker.sinks.ledger import LedgerRow, OffsetRange
+from broker.sinks.ledger_row import LedgerRow, OffsetRange
 from broker.sinks.publish import AREAS, Attempt, Publisher
 from broker.storage import Storage
 from broker.surveys import get_survey

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from pyspark.sql import DataFrame, SparkSession
@@ -35,7 +35,7 @@ from broker.logs import note
 from broker.pipeline.ingest_batch import Ingested, ingest, rehearse
 from broker.pipeline.runner import Stream
 from broker.settings import Ingest, Settings
-from broker.sinks.ledger import LedgerRow, OffsetRange
+from broker.sinks.ledger_row import LedgerRow, OffsetRange
 from broker.sinks.publish import LONG_BACKLOG, REHEARSALS, Publisher, rehearsal
 from broker.storage import Storage
 from broker.surveys import get_survey
@@ -105,7 +105,7 @@ class Stream2Raw:
                 f"{self._storage.uri(CHECKPOINT)}, which says where to go on; remove that folder "
                 "first, or leave --from out"
             )
-        self._reached = _reached(self._publisher.ledger.rows(STAGE))
+        self._reached = _reached(self._publisher.ledger.offsets(STAGE))
         kafka = self.settings.kafka
         places = self._broker.partitions()
         if not (resuming or chosen):
@@ -156,7 +156,7 @@ class Stream2Raw:
             by_reason=done.by_reason,
         )
         self._publisher.finish(attempt, row)
-        self._reached |= _reached([row])
+        self._reached |= _reached(row.offsets)
         note(night=[item.night for item in row.by_night])
         log_batch(row)
 
@@ -231,13 +231,11 @@ def _messages(waiting: Mapping[Place, Span]) -> int:
     return sum(span.until - span.start for span in waiting.values())
 
 
-def _reached(rows: list[LedgerRow]) -> dict[Place, Reached]:
+def _reached(spans: Iterable[OffsetRange]) -> dict[Place, Reached]:
     reached: dict[Place, Reached] = {}
-    for row in rows:
-        for span in row.offsets:
-            place = (span.topic, span.partition)
-            if place not in reached or span.until >= reached[place].until:
-                reached[place] = Reached(span.until, span.end)
+    for span in spans:
+        place, found = (span.topic, span.partition), Reached(span.until, span.end)
+        reached[place] = max(found, reached.get(place, found))
     return reached
 
 

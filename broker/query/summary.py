@@ -7,7 +7,8 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
 
 from broker.errors import UsageError
 from broker.query.archive import Archive
@@ -73,12 +74,18 @@ class ScienceSummary:
     def _batches_by_filter(self) -> dict[str, dict[str, list[str]]]:
         """Name of a filter → digest of its text → batches that were sent with it."""
         found: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-        for row in self._rows("SELECT DISTINCT batch"):
-            path = self._root / f"ledger/stage=distribute/{row['batch']}.parquet"
-            if path.is_file():
-                table = pq.read_table(path, columns=["by_filter"], partitioning=None)
-                for count in table.to_pylist()[0]["by_filter"]:
-                    found[count["name"]][count["digest"]].append(row["batch"])
+        batches = [row["batch"] for row in self._rows("SELECT DISTINCT batch")]
+        own = [self._root / f"ledger/stage=distribute/{batch}.parquet" for batch in batches]
+        folded = (self._root / "ledger/folded/stage=distribute").glob("*.parquet")
+        paths = [str(path) for path in (*own, *folded) if path.is_file()]
+        if paths:
+            is_wanted = pc.field("key").isin(batches)
+            rows = ds.dataset(paths).to_table(columns=["key", "by_filter"], filter=is_wanted)
+            # A batch that is being folded has two rows, which are the same.
+            by_batch = {row["key"]: row["by_filter"] for row in rows.to_pylist()}
+            for batch, counts in by_batch.items():
+                for count in counts:
+                    found[count["name"]][count["digest"]].append(batch)
         return found
 
     def _matches(self, texts: dict[str, list[str]]) -> int:

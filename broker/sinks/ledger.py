@@ -2,88 +2,17 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from broker.errors import LedgerError
+from broker.sinks.folded_rows import FoldedRows
+from broker.sinks.ledger_row import LEDGER_SCHEMA, LedgerRow, OffsetRange, from_table, offset_ranges
 from broker.storage import Storage
-
-
-@dataclass(frozen=True)
-class OffsetRange:
-    """Offsets ``[start, until)`` of one partition; ``end`` is where the broker ended then."""
-
-    topic: str
-    partition: int
-    start: int
-    until: int
-    end: int
-
-
-@dataclass(frozen=True)
-class NightCount:
-    """What a batch did to one night; ``repeats_that_differ`` are among the ``repeats``."""
-
-    night: int
-    written: int = 0
-    quarantined: int = 0
-    repeats: int = 0
-    repeats_that_differ: int = 0
-
-
-@dataclass(frozen=True)
-class FilterCount:
-    """Messages that one filter sent; ``digest`` identifies its text."""
-
-    name: str
-    digest: str
-    matched: int
-
-
-@dataclass(frozen=True)
-class ModuleCount:
-    """Time that a science module took over all workers, and alerts on which it failed."""
-
-    name: str
-    version: str
-    seconds: float
-    failures: int
-
-
-@dataclass(frozen=True)
-class ReasonCount:
-    """Packets quarantined for one reason."""
-
-    reason: str
-    packets: int
-
-
-@dataclass(frozen=True)
-class LedgerRow:
-    """One finished batch of one stage."""
-
-    survey: str
-    stage: str
-    key: str
-    batch_time: dt.datetime
-    seconds: float
-    read: int
-    written: int
-    upstream: str | None = None
-    quarantined: int = 0
-    repeats: int = 0
-    repeats_that_differ: int = 0
-    bytes_read: int = 0
-    offsets: tuple[OffsetRange, ...] = ()
-    by_night: tuple[NightCount, ...] = ()
-    by_reason: tuple[ReasonCount, ...] = ()
-    by_filter: tuple[FilterCount, ...] = ()
-    by_module: tuple[ModuleCount, ...] = field(default=())
 
 
 @dataclass(frozen=True)
@@ -94,100 +23,8 @@ class Commit:
     at: float
 
 
-def _struct(**types: pa.DataType) -> pa.DataType:
-    return pa.list_(pa.struct([pa.field(name, kind) for name, kind in types.items()]))
-
-
-# `from` and `until` are Kafka's half-open range; Python's keyword makes it `start` in OffsetRange.
-LEDGER_SCHEMA = pa.schema(
-    [
-        ("survey", pa.string()),
-        ("stage", pa.string()),
-        ("key", pa.string()),
-        ("upstream", pa.string()),
-        (
-            "offsets",
-            _struct(
-                **{
-                    "topic": pa.string(),
-                    "partition": pa.int32(),
-                    "from": pa.int64(),
-                    "until": pa.int64(),
-                    "end": pa.int64(),
-                }
-            ),
-        ),
-        ("read", pa.int64()),
-        ("written", pa.int64()),
-        ("quarantined", pa.int64()),
-        ("repeats", pa.int64()),
-        ("repeats_that_differ", pa.int64()),
-        ("bytes_read", pa.int64()),
-        (
-            "by_night",
-            _struct(
-                night=pa.int32(),
-                written=pa.int64(),
-                quarantined=pa.int64(),
-                repeats=pa.int64(),
-                repeats_that_differ=pa.int64(),
-            ),
-        ),
-        ("by_reason", _struct(reason=pa.string(), packets=pa.int64())),
-        ("by_filter", _struct(name=pa.string(), digest=pa.string(), matched=pa.int64())),
-        (
-            "by_module",
-            _struct(
-                name=pa.string(), version=pa.string(), seconds=pa.float64(), failures=pa.int64()
-            ),
-        ),
-        ("batch_time", pa.timestamp("us", tz="UTC")),
-        ("seconds", pa.float64()),
-    ]
-)
-
-_NESTED = {
-    "by_night": NightCount,
-    "by_reason": ReasonCount,
-    "by_filter": FilterCount,
-    "by_module": ModuleCount,
-}
-
-
-def to_table(row: LedgerRow) -> pa.Table:
-    """One-row table of `LEDGER_SCHEMA`."""
-    record = {item.name: getattr(row, item.name) for item in fields(row)}
-    record["offsets"] = [
-        {
-            "topic": span.topic,
-            "partition": span.partition,
-            "from": span.start,
-            "until": span.until,
-            "end": span.end,
-        }
-        for span in row.offsets
-    ]
-    for name in _NESTED:
-        record[name] = [vars(item) for item in record[name]]
-    return pa.Table.from_pylist([record], schema=LEDGER_SCHEMA)
-
-
-def from_table(table: pa.Table) -> list[LedgerRow]:
-    """Rows of a table of `LEDGER_SCHEMA`."""
-    rows = []
-    for record in table.select(LEDGER_SCHEMA.names).to_pylist():
-        record["offsets"] = tuple(
-            OffsetRange(s["topic"], s["partition"], s["from"], s["until"], s["end"])
-            for s in record["offsets"]
-        )
-        for name, kind in _NESTED.items():
-            record[name] = tuple(kind(**item) for item in record[name])
-        rows.append(LedgerRow(**record))
-    return rows
-
-
 class Ledger:
-    """The committed batches of one survey.
+    """The committed batches of one survey: each has a file of its own until it is folded.
 
     Parameters
     ----------
@@ -197,6 +34,7 @@ class Ledger:
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
+        self._folded = FoldedRows(storage)
 
     @staticmethod
     def folder(stage: str) -> str:
@@ -214,6 +52,11 @@ class Ledger:
 
     def commit_times(self, stage: str) -> dict[str, float]:
         """Key of each committed batch of a stage, and when it was committed."""
+        own = self.unfolded(stage)  # first: what is folded meanwhile is then in both
+        return self._folded.times(stage) | own
+
+    def unfolded(self, stage: str) -> dict[str, float]:
+        """Key of each batch with a file of its own, and when it was committed."""
         return {
             name.removesuffix(".parquet"): at
             for name, at in self._storage.times(self.folder(stage)).items()
@@ -233,11 +76,12 @@ class Ledger:
 
     def has(self, stage: str, key: str) -> bool:
         """Whether a batch is committed."""
-        return self._storage.exists(self.path(stage, key))
+        has_file = self._storage.exists(self.path(stage, key))
+        return has_file or key in self._folded.times(stage)
 
     def row(self, stage: str, key: str) -> LedgerRow:
         """Row of one committed batch."""
-        return self._read(self.path(stage, key))
+        return self.some_rows(stage, [key])[key]
 
     def rows(self, stage: str) -> list[LedgerRow]:
         """Rows of all committed batches of a stage, by batch time, then key."""
@@ -246,22 +90,58 @@ class Ledger:
 
     def some_rows(self, stage: str, keys: Collection[str]) -> dict[str, LedgerRow]:
         """Key → row of some committed batches, by key."""
-        keys = sorted(keys)
-        if not keys:
-            return {}
+        rows = self._folded.rows(stage, keys)
+        left = sorted(set(keys) - rows.keys())
+        try:
+            own = from_table(self._own_table(stage, left)) if left else []
+        except FileNotFoundError:
+            if self._folded.times(stage).keys().isdisjoint(left):
+                raise
+            return self.some_rows(stage, keys)  # some were folded in between
+        rows |= zip(left, own, strict=True)
+        return dict(sorted(rows.items()))
+
+    def offsets(self, stage: str) -> Iterator[OffsetRange]:
+        """Ranges that all committed batches of a stage have read, in no order."""
+        try:
+            own = self._own_table(stage, sorted(self.unfolded(stage)), ["key", "offsets"])
+        except FileNotFoundError:
+            yield from self.offsets(stage)  # some were folded in between
+            return
+        for table in (own, *self._folded.tables(stage, ["offsets"])):
+            for ranges in table["offsets"].to_pylist():
+                yield from offset_ranges(ranges)
+
+    def fold(self, stage: str, keys: Collection[str]) -> None:
+        """Put rows into one file, and remove the files that they had.
+
+        Killed in between, some rows are in both, which is the same row once; folding them again
+        removes what is left. Call it in one process at a time.
+        """
+        fresh = sorted(set(keys) - self._folded.times(stage).keys())
+        if fresh:
+            self._folded.add(stage, self._own_table(stage, fresh))
+        for key in keys:
+            self._storage.delete(self.path(stage, key))
+
+    def _own_table(
+        self, stage: str, keys: list[str], columns: Sequence[str] = LEDGER_SCHEMA.names
+    ) -> pa.Table:
+        """Rows in files of their own, in the order of their sorted keys."""
+        paths = [self.path(stage, key) for key in keys]
         # Together: one by one, the files of a year take minutes.
         files = ds.dataset(
-            [self._storage.path(self.path(stage, key)) for key in keys],
+            [self._storage.path(path) for path in paths],
             schema=LEDGER_SCHEMA,
             filesystem=self._storage.filesystem,
             format="parquet",
         )
-        rows = from_table(files.to_table())
-        if [row.key for row in rows] != keys:  # one by one, the file that is wrong is named
-            rows = [self.row(stage, key) for key in keys]
-        return dict(zip(keys, rows, strict=True))
+        table = files.to_table(columns=[*columns])
+        if table["key"].to_pylist() != keys:  # one by one, the file that is wrong is named
+            table = pa.concat_tables([self._read(path) for path in paths])
+        return table
 
-    def _read(self, path: str) -> LedgerRow:
+    def _read(self, path: str) -> pa.Table:
         table = pq.read_table(
             self._storage.path(path), filesystem=self._storage.filesystem, partitioning=None
         )
@@ -270,4 +150,4 @@ class Ledger:
                 f"{self._storage.uri(path)} has {table.num_rows} rows instead of 1; "
                 "restore it from a backup before going on"
             )
-        return from_table(table)[0]
+        return table

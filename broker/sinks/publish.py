@@ -21,7 +21,8 @@ import pyarrow.parquet as pq
 from broker.areas import ONLINE
 from broker.errors import PublishError
 from broker.sinks.faults import fault_point
-from broker.sinks.ledger import Ledger, LedgerRow, to_table
+from broker.sinks.ledger import Ledger
+from broker.sinks.ledger_row import LedgerRow, to_table
 from broker.storage import Storage
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from typing import Any
 from broker.errors import LedgerError
 from broker.kafka.read import read_committed
 from broker.sinks.kafka import Message
-from broker.sinks.ledger import FilterCount, LedgerRow
+from broker.sinks.ledger_row import FilterCount, LedgerRow
 
 STAGE = "distribute"
 NAME = "published"

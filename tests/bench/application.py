@@ -18,7 +18,8 @@ from typing import Any
 
 from broker.kafka.host import free_port
 from broker.settings import PROJECT_ROOT
-from broker.sinks.ledger import Ledger, LedgerRow
+from broker.sinks.ledger import Ledger
+from broker.sinks.ledger_row import LedgerRow
 from broker.storage import Storage
 from tests.bench.processes import cpu_by_work, cpu_seconds, peak_mb
 

@@ -27,7 +27,8 @@ import pyarrow as pa
 
 from broker.settings import PROJECT_ROOT, Settings, load_settings
 from broker.simulator.generated import GeneratedNight
-from broker.sinks.ledger import Ledger, LedgerRow
+from broker.sinks.ledger import Ledger
+from broker.sinks.ledger_row import LedgerRow
 from broker.storage import Storage
 from tests.bench.ingest import last_written
 from tests.bench.processes import cpu_seconds, peak_mb

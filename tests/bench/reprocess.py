@@ -28,7 +28,8 @@ from broker.archive.reprocess import Reprocessor
 from broker.pipeline.raw2science import Raw2Science
 from broker.settings import Settings, load_settings
 from broker.simulator.synthetic import generate
-from broker.sinks.ledger import Ledger, LedgerRow, NightCount, OffsetRange
+from broker.sinks.ledger import Ledger
+from broker.sinks.ledger_row import LedgerRow, NightCount, OffsetRange
 from broker.sinks.publish import Publisher
 from broker.spark.session import build_session
 from broker.storage import Storage

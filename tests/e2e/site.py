@@ -27,7 +27,8 @@ from pyspark.sql import SparkSession
 
 from broker.commands.app import main
 from broker.kafka.server import EmbeddedKafka
-from broker.sinks.ledger import Ledger, LedgerRow
+from broker.sinks.ledger import Ledger
+from broker.sinks.ledger_row import LedgerRow
 from broker.storage import Storage
 from tests.job_environ import job_environ
 

@@ -23,7 +23,8 @@ from broker.pipeline.raw2science import Raw2Science
 from broker.settings import Settings, load_settings
 from broker.simulator.synthetic import generate
 from broker.sinks.closed import ClosedNight
-from broker.sinks.ledger import Ledger, LedgerRow, OffsetRange
+from broker.sinks.ledger import Ledger
+from broker.sinks.ledger_row import LedgerRow, OffsetRange
 from broker.sinks.publish import Publisher
 from broker.storage import Storage
 from broker.surveys import get_survey

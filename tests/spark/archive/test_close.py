@@ -13,6 +13,7 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
+from broker.archive import fold
 from broker.archive.audit import audit
 from broker.archive.tidy import remove_old_versions, remove_taken_batches
 from broker.errors import CheckFailed, LedgerError
@@ -137,6 +138,23 @@ def test_batches_leave_when_their_time_is_over_and_others_stay(site: Site) -> No
     ids = ScienceIds(site.storage).of(NIGHT).tolist()
     assert ids == sorted(row[0] for row in archived_rows(site.root))
     assert len(ids) == 30
+
+
+def test_a_folded_ledger_still_proves_each_batch_and_takes_late_ones(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fold, "_AT_LEAST", 1)
+    site.fill(range(40), 2)
+    site.close()
+    tomorrow = dt.datetime.now(dt.UTC) + dt.timedelta(hours=25)
+    assert fold.fold_ledger(site.storage, tomorrow) == 2
+    assert not list(site.root.glob("ztf/ledger/stage=*/*.parquet"))
+    assert site.close() is None
+    assert site.differences() == []
+    site.fill(range(40, 60), 1, first=2)
+    assert site.close() is not None
+    assert site.differences() == []
+    assert archived_rows(site.root) == online_rows(site.root)
 
 
 def test_a_row_that_the_archive_loses_is_named(site: Site) -> None:

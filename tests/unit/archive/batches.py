@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from broker.sinks.ledger import LedgerRow, NightCount, OffsetRange
+from broker.sinks.ledger_row import LedgerRow, NightCount, OffsetRange
 from broker.sinks.publish import Attempt, Publisher
 from broker.storage import Storage
 

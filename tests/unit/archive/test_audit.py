@@ -13,7 +13,7 @@ import pytest
 from broker.archive.audit import audit, check_ingest, check_offsets
 from broker.archive.finding import Finding, NightRange
 from broker.commands.app import main
-from broker.sinks.ledger import LedgerRow, OffsetRange
+from broker.sinks.ledger_row import LedgerRow, OffsetRange
 from broker.storage import Storage
 from tests.closing import fill
 from tests.unit.archive.batches import BATCH_TIME, TOPIC, publish

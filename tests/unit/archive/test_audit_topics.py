@@ -12,7 +12,8 @@ import pytest
 from broker.archive import audit_topics
 from broker.archive.audit_topics import OutputTopics, check_filters, check_matches, check_messages
 from broker.archive.finding import Finding
-from broker.sinks.ledger import FilterCount, Ledger, LedgerRow
+from broker.sinks.ledger import Ledger
+from broker.sinks.ledger_row import FilterCount, LedgerRow
 from broker.storage import Storage
 from tests.science_rows import AT, science_rows, write_batches
 

@@ -10,9 +10,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from broker.sinks.ledger import (
+from broker.sinks.ledger import Ledger
+from broker.sinks.ledger_row import (
     FilterCount,
-    Ledger,
     LedgerRow,
     ModuleCount,
     NightCount,

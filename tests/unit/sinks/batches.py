@@ -10,7 +10,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from broker.sinks.ledger import LedgerRow, NightCount, OffsetRange, ReasonCount
+from broker.sinks.ledger_row import LedgerRow, NightCount, OffsetRange, ReasonCount
 from broker.sinks.publish import Attempt
 
 STAGE = "raw"

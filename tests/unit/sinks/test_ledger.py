@@ -6,6 +6,7 @@ import dataclasses
 import datetime as dt
 import os
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,10 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker.errors import LedgerError
-from broker.sinks.ledger import (
+from broker.sinks.ledger import Ledger
+from broker.sinks.ledger_row import (
     LEDGER_SCHEMA,
     FilterCount,
-    Ledger,
     LedgerRow,
     ModuleCount,
     NightCount,
@@ -131,3 +132,62 @@ def test_other_readers_find_the_stage_in_the_path_and_in_the_row_alike(tmp_path:
     keep(Storage(str(tmp_path)), row("a-000000"))
     table = pq.read_table(tmp_path / "ledger", partitioning=None)
     assert table.column("stage").to_pylist() == ["raw"]
+
+
+def test_a_folded_row_is_found_as_before_though_its_file_has_gone(tmp_path: Path) -> None:
+    storage = Storage(str(tmp_path))
+    keys = ["a-000000", "a-000001", "a-000002"]
+    ledger = Ledger(storage)
+    assert not list(ledger.offsets("raw"))
+    keep(storage, *(row(key, 6 * number) for number, key in enumerate(keys)))
+    keep(storage, row(keys[0], stage="science"))
+    before = ledger.rows("raw")
+    ledger.fold("raw", keys[:2])
+    assert [path.name for path in tmp_path.glob("ledger/stage=raw/*")] == ["a-000002.parquet"]
+    for one in (ledger, Ledger(storage)):
+        assert one.rows("raw") == before
+        assert one.keys("raw") == keys
+        assert one.row("raw", "a-000001") == row("a-000001", 6)
+        assert one.has("raw", "a-000000")
+        assert not one.has("raw", "a-000003")
+        assert [left.row.key for left in one.waiting("science", ("raw",))] == keys[1:]
+        assert one.unfolded("raw").keys() == {"a-000002"}
+    ended = row("a-000000").batch_time.timestamp() + row("a-000000").seconds
+    assert ledger.commit_times("raw")["a-000000"] == ended
+    assert {span.start for span in ledger.offsets("raw")} == {0, 6, 12}
+    assert not ledger.has("science", "a-000001")
+
+
+def test_folding_that_was_killed_doubles_no_row_and_is_finished_by_the_next(tmp_path: Path) -> None:
+    storage = Storage(str(tmp_path))
+    rows = [row("a-000000"), row("a-000001")]
+    keep(storage, *rows)
+    ledger = Ledger(storage)
+    ledger.fold("raw", ["a-000000", "a-000001"])
+    keep(storage, rows[1])  # as if it had been killed before the second file was removed
+    assert ledger.rows("raw") == rows
+    ledger.fold("raw", ["a-000001"])
+    assert ledger.rows("raw") == rows
+    assert not list(tmp_path.glob("ledger/stage=raw/*"))
+    assert len(list(tmp_path.glob("ledger/folded/stage=raw/*"))) == 1
+
+
+def test_a_reader_goes_on_when_rows_are_folded_before_its_eyes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = Storage(str(tmp_path))
+    rows = [row("a-000000"), row("a-000001")]
+    keep(storage, *rows)
+    ledger, other = Ledger(storage), Ledger(storage)
+    look = ledger._folded.rows
+
+    def look_too_early(stage: str, keys: Collection[str]) -> dict[str, LedgerRow]:
+        found = look(stage, keys)
+        other.fold("raw", ["a-000000"])
+        return found
+
+    monkeypatch.setattr(ledger._folded, "rows", look_too_early)
+    assert ledger.rows("raw") == rows
+    (tmp_path / "ledger/stage=raw/a-000001.parquet").unlink()
+    with pytest.raises(FileNotFoundError, match="a-000001"):
+        ledger.some_rows("raw", ["a-000000", "a-000001"])

@@ -13,7 +13,7 @@ import pytest
 from broker.errors import LedgerError
 from broker.sinks import published
 from broker.sinks.kafka import Message, partition_of
-from broker.sinks.ledger import FilterCount, LedgerRow
+from broker.sinks.ledger_row import FilterCount, LedgerRow
 from broker.sinks.published import (
     Published,
     PublishedFilter,

@@ -1,0 +1,79 @@
+"""Ledger rows of long finished batches, many to a file, out of the way of those who list."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Iterator, Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from broker.sinks.ledger_row import LEDGER_SCHEMA, LedgerRow, from_table
+from broker.storage import Storage
+
+
+class FoldedRows:
+    """Files of many rows; none ever changes or goes.
+
+    Parameters
+    ----------
+    storage
+        The survey's folder.
+    """
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._known: dict[str, dict[str, float]] = {}
+
+    def times(self, stage: str) -> dict[str, float]:
+        """Key of each folded batch, and when it ended; its commit came a moment later."""
+        found: dict[str, float] = {}
+        for path in self._files(stage):
+            found |= self._times_in(path)
+        return found
+
+    def rows(self, stage: str, keys: Collection[str]) -> dict[str, LedgerRow]:
+        """Key → row of those batches that are folded."""
+        wanted = frozenset(keys)
+        files = [p for p in self._files(stage) if not wanted.isdisjoint(self._times_in(p))]
+        is_wanted = pc.field("key").isin(sorted(wanted))
+        tables = [self._read(path, LEDGER_SCHEMA.names, filters=is_wanted) for path in files]
+        return {row.key: row for table in tables for row in from_table(table)}
+
+    def tables(self, stage: str, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """Columns of all folded rows, file by file."""
+        for path in self._files(stage):
+            yield self._read(path, columns)
+
+    def add(self, stage: str, rows: pa.Table) -> None:
+        """Write rows, a table of `LEDGER_SCHEMA`, into a file of their own."""
+        self._storage.write_table(rows, f"{self.folder(stage)}/{uuid.uuid4().hex[:8]}.parquet")
+
+    @staticmethod
+    def folder(stage: str) -> str:
+        """Folder of a stage's files."""
+        return f"ledger/folded/stage={stage}"
+
+    def _files(self, stage: str) -> list[str]:
+        folder = self.folder(stage)
+        return [f"{folder}/{n}" for n in self._storage.names(folder) if not n.startswith(".")]
+
+    def _times_in(self, path: str) -> dict[str, float]:
+        if path not in self._known:
+            table = self._read(path, ["key", "batch_time", "seconds"])
+            begun = pc.divide(table["batch_time"].cast("int64").cast("float64"), 1e6)
+            ended = pc.add(begun, table["seconds"]).to_pylist()
+            self._known[path] = dict(zip(table["key"].to_pylist(), ended, strict=True))
+        return self._known[path]
+
+    def _read(
+        self, path: str, columns: Sequence[str], filters: pc.Expression | None = None
+    ) -> pa.Table:
+        return pq.read_table(
+            self._storage.path(path),
+            columns=[*columns],
+            filters=filters,
+            filesystem=self._storage.filesystem,
+            partitioning=None,
+        )
