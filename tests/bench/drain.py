@@ -1,11 +1,12 @@
 """Speed of the whole chain: backlogs in Kafka, through every stage, to the topics of 25 filters.
 
 Synthetic packets with history and cutouts wait in Kafka. ``bin/nightjar run`` drains them in a
-process tree of its own, all stages side by side, until the last message is published: ``start`` is
-the backlog that it finds when it is started, and ``running`` a second one, as large, that comes
-while it is paused, as after a pause of the survey. Seconds are from the first batch's start, or
-from the end of the pause, to the last batch's commit; start-up is told apart. Then every topic is
-read and compared, alert by alert, with what DuckDB selects. Beside it, over the same packets:
+process tree of its own, all stages side by side, until the last message is published: ``backlog 1``
+is what it finds when it is started, and the others, as large, come while it is paused, one after
+the other, as after a pause of the survey: what Java still compiles in the first ones can be seen.
+Seconds are from the first batch's start, or from the end of the pause, to the last batch's commit;
+start-up is told apart. Then every topic is read and compared, alert by alert, with what DuckDB
+selects. Beside it, over the same packets:
 
 - ``consumer``: one process of confluent_kafka + fastavro with four filters, which stores nothing;
 - ``udf``: Spark with fastavro in a row-at-a-time UDF, which decodes and does nothing else.
@@ -41,8 +42,7 @@ from tests.bench.record import write_record
 from tests.e2e.distribution.distributing import DistributeSite
 
 SURVEY = "ztf"
-# Nightjar's own contenders.
-_OWN = ("start", "running")
+_PEERS = ("consumer", "udf")
 
 
 def main() -> None:
@@ -51,7 +51,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         packets = options.packets or folder / "packets"
-        make_packets(packets, 2 * options.alerts)
+        make_packets(packets, options.backlogs * options.alerts)
         kafka = EmbeddedKafka(folder / "kafka", free_port())
         kafka.start()
         try:
@@ -67,6 +67,7 @@ def main() -> None:
 def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bin/bench drain", description=__doc__)
     parser.add_argument("--alerts", type=int, default=10_000, help="of each backlog")
+    parser.add_argument("--backlogs", type=int, default=4, help="one after the other")
     parser.add_argument("--filters", type=int, default=25)
     parser.add_argument("--partitions", type=int, default=4, help="of the input topic")
     parser.add_argument("--runs", type=int, default=3)
@@ -86,7 +87,7 @@ def one_round(
     """Figures of every contender."""
     found, sent = drain(kafka, folder, packets, options)
     if not options.no_consumer:
-        found["consumer"] = peer(kafka, "consumer", folder.name, 2 * options.alerts)
+        found["consumer"] = peer(kafka, "consumer", folder.name, options.backlogs * options.alerts)
         show("consumer", found["consumer"])
         chosen = {name: sent[name] for name in FILTERS}
         if found["consumer"]["chosen"] != chosen:
@@ -100,28 +101,31 @@ def one_round(
 def drain(
     kafka: EmbeddedKafka, folder: Path, packets: Path, options: argparse.Namespace
 ) -> tuple[dict[str, Any], Counter[str]]:
-    """Drain both backlogs, check what came out, and clear up; messages by filter too."""
+    """Drain all backlogs, check what came out, and clear up; messages by filter too."""
     site = make_site(kafka, folder, folder.name, options.filters, options.words)
     use_topics(site)
+    found: dict[str, Figures] = {}
     with packets.open("rb") as file:
         sender = Sender(kafka, folder.name, options.partitions, file)
         sender.send(options.alerts)
         running = Application(folder, SURVEY, [*site.settings()], options.spark)
         try:
-            start = running.drain_first(options.alerts)
-            show("start", asdict(start))
-            running.pause()
-            sender.send(options.alerts)
-            later = running.drain_next(options.alerts)
-            show("running", asdict(later))
+            for number in range(options.backlogs):
+                if number:
+                    running.pause()
+                    sender.send(options.alerts)
+                take = running.drain_next if number else running.drain_first
+                name = f"backlog {number + 1}"
+                found[name] = take(options.alerts)
+                show(name, asdict(found[name]))
             running.stop()
         finally:
             running.kill()
             if options.log:
                 shutil.copy(running.log, options.log)
-    sent = check(site, [start, later], options.alerts)
+    sent = check(site, [*found.values()], options.alerts)
     shutil.rmtree(folder)
-    return {"start": asdict(start), "running": asdict(later)}, sent
+    return {name: asdict(figures) for name, figures in found.items()}, sent
 
 
 def make_site(
@@ -180,17 +184,18 @@ def peer(kafka: EmbeddedKafka, name: str, topic: str, alerts: int) -> dict[str, 
     where = ["--servers", kafka.servers, "--topic", topic, "--alerts", str(alerts)]
     done = subprocess.run(
         [sys.executable, "-m", "tests.bench.peers", name, *where],
-        check=True,
-        stdout=subprocess.PIPE,
+        capture_output=True,
         text=True,
         cwd=PROJECT_ROOT,
     )
+    if done.returncode:
+        raise SystemExit(f"the peer {name} failed:\n{done.stderr[-3000:]}")
     figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return figures
 
 
 def show(name: str, run: dict[str, Any]) -> None:
-    startup = f", start-up {run['before']:.1f} s" if name == "start" else ""
+    startup = f", start-up {run['before']:.1f} s" if name == "backlog 1" else ""
     print(
         f"{name:9} {run['alerts']} alerts in {run['seconds']:6.2f} s: "
         f"{rate(run):5.0f} alerts/s, {run['alerts'] / run['cpu']:5.0f} per CPU second, "
@@ -209,11 +214,13 @@ def report(runs: list[dict[str, Any]], options: argparse.Namespace) -> None:
     for name, some in rates.items():
         spread = f"({min(some):.0f}–{max(some):.0f})"
         print(f"{name:9} {statistics.median(some):6.0f} alerts/s {spread}")
-    for own, other in itertools.product(_OWN, rates.keys() - set(_OWN)):
+    peers = [name for name in _PEERS if name in rates]
+    backlogs = [name for name in rates if name not in _PEERS]
+    for own, other in itertools.product(backlogs, peers):
         ratios = [a / b for a, b in zip(rates[own], rates[other], strict=True)]
         each = ", ".join(f"{ratio:.2f}" for ratio in ratios)
-        print(f"{own:7} / {other:8} {statistics.median(ratios):6.2f}  (each run: {each})")
-    for own in _OWN:
+        print(f"{own} / {other:8} {statistics.median(ratios):6.2f}  (each run: {each})")
+    for own in (backlogs[0], backlogs[-1]):
         show_inside(own, [run[own] for run in runs])
     write_record(options.json, "drain", {"options": plain(options), "runs": runs})
 

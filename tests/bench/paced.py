@@ -26,7 +26,7 @@ import numpy as np
 from broker.kafka.host import free_port
 from broker.kafka.server import EmbeddedKafka
 from tests.bench.application import STAGES, Application, Batch
-from tests.bench.drain import SURVEY, make_site, plain
+from tests.bench.drain import SURVEY, make_site, plain, use_topics
 from tests.bench.packets import Sender, make_packets
 from tests.bench.processes import cpu_seconds, peak_mb
 from tests.bench.record import write_record
@@ -103,6 +103,7 @@ def play(
 ) -> tuple[list[Visit], dict[str, Any]]:
     """Run the broker under the visits, check what came of it, and give the figures."""
     site = make_site(kafka, folder / "site", TOPIC, options.filters, options.words)
+    use_topics(site)
     with packets.open("rb") as file:
         sender = Sender(kafka, TOPIC, options.partitions, file)
         first = sender.send(options.first)  # the night has begun already
