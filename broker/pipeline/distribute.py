@@ -46,6 +46,8 @@ UPSTREAM = "science"
 CHECKPOINT = "checkpoints/distribute"
 _AT_ONCE = 8000
 """Alerts that pass through the driver's memory together; some hundred MB with all their images."""
+# So many filters are named in the line about a batch.
+_NAMED = 10
 
 
 @dataclass
@@ -242,7 +244,10 @@ class Distribute:
 
 def log_distributed(row: LedgerRow) -> None:
     """One line per batch."""
-    sent = ", ".join(f"{count.name} {count.matched}" for count in row.by_filter if count.matched)
+    most = sorted((c for c in row.by_filter if c.matched), key=lambda count: -count.matched)
+    sent = ", ".join(f"{count.name} {count.matched}" for count in most[:_NAMED])
+    if len(most) > _NAMED:
+        sent += f" and {len(most) - _NAMED} more"
     log.info(
         "%s %s: read %d, sent %d%s; %.2f s",
         row.stage,

@@ -117,10 +117,22 @@ class Ledger:
 
         Killed in between, some rows are in both, which is the same row once; folding them again
         removes what is left. Call it in one process at a time.
+
+        Raises
+        ------
+        LedgerError
+            A file holds another row than its name says.
         """
         fresh = sorted(set(keys) - self._folded.times(stage).keys())
         if fresh:
-            self._folded.add(stage, self._own_table(stage, fresh))
+            rows = self._own_table(stage, fresh)
+            for key, found in zip(fresh, rows["key"].to_pylist(), strict=True):
+                if key != found:
+                    raise LedgerError(
+                        f"{self._storage.uri(self.path(stage, key))} holds the row of batch "
+                        f"{found}; restore it from a backup before going on"
+                    )
+            self._folded.add(stage, rows)
         for key in keys:
             self._storage.delete(self.path(stage, key))
 

@@ -1,11 +1,11 @@
 """How the cost of an alert grows: with the alerts of a night, the filters, and the nights on disk.
 
-Each point is ``bin/nightjar run`` in an installation of its own. It has done 24,000 alerts, a short
-visit or two of Rubin, when it is paused; so many more are put into Kafka, and it goes on. The cost
-of each of these is CPU time of all its processes, and wall time from there to the last commit. Java
-still compiles then, which is told apart: it passes with the first minutes of an application, not
-with the night. What the topics hold in the end is compared with what DuckDB selects. A table and a
-picture for each axis.
+Each point is ``bin/nightjar run`` in an installation of its own. It has done 24,000 alerts when it
+is paused; so many more are put into Kafka, and it goes on. The cost of each of these is CPU time of
+all its processes, and wall time from there to the last commit. Java still compiles a little then,
+which is told apart: it passes with the first minutes of an application, not with the night. What
+the topics hold in the end is compared with what DuckDB selects. A table and a picture for each
+axis.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from tests.bench.packets import SEED, Sender, make_packets
 from tests.bench.record import write_record
 from tests.e2e.distribution.distributing import DistributeSite
 
-# Alerts beforehand, in batches of which each is as small as the next visit's may be.
+# Alerts beforehand: a backlog to start with, and two visits of Rubin.
 _BEFORE = (4000, 10_000, 10_000)
 _PARTITIONS = 4
 # Of nights that were before, whose batches have keys of their own.
@@ -60,7 +60,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         packets = options.packets or folder / "packets"
-        make_packets(packets, _FIRST + most)
+        make_packets(packets, sum(_BEFORE) + most)
         kafka = EmbeddedKafka(folder / "kafka", free_port())
         kafka.start()
         try:
@@ -119,13 +119,15 @@ def measure(
 
 def cost_of(alerts: int, sender: Sender, site: DistributeSite) -> dict[str, Any]:
     """Seconds, CPU seconds and peak memory of a run over so many alerts, its beginning apart."""
-    sender.send(_FIRST)
+    first, *later = (*_BEFORE, alerts)
+    sender.send(first)
     running = Application(site.root, SURVEY, [*site.settings()])
     try:
-        running.drain_first(_FIRST)
-        running.pause()
-        sender.send(alerts)
-        figures = running.drain_next(alerts)
+        figures = running.drain_first(first)
+        for more in later:
+            running.pause()
+            sender.send(more)
+            figures = running.drain_next(more)
         running.stop()
     finally:
         running.kill()

@@ -191,3 +191,12 @@ def test_a_reader_goes_on_when_rows_are_folded_before_its_eyes(
     (tmp_path / "ledger/stage=raw/a-000001.parquet").unlink()
     with pytest.raises(FileNotFoundError, match="a-000001"):
         ledger.some_rows("raw", ["a-000000", "a-000001"])
+
+
+def test_a_row_under_a_wrong_name_is_not_folded(tmp_path: Path) -> None:
+    storage = Storage(str(tmp_path))
+    keep(storage, row("a-000000"))
+    storage.write_table(to_table(row("a-000000")), Ledger.path("raw", "a-000001"))
+    with pytest.raises(LedgerError, match=r"a-000001\.parquet holds the row of batch a-000000"):
+        Ledger(storage).fold("raw", ["a-000000", "a-000001"])
+    assert Ledger(storage).unfolded("raw").keys() == {"a-000000", "a-000001"}
