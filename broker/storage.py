@@ -115,6 +115,17 @@ class Storage:
         pq.write_table(table, temporary, filesystem=self.filesystem, compression="zstd")
         self.filesystem.move(temporary, self.path(path))
 
+    def sync(self, path: str) -> None:
+        """Wait until a file that was written is on the disk; HDFS has it on several by then."""
+        if self.is_local:
+            folder = path.rpartition("/")[0]
+            for name in (path, folder):
+                descriptor = os.open(self.path(name), os.O_RDONLY)
+                try:
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
+
     def write_text(self, text: str, path: str) -> None:
         """Write a small text file so that it is there whole or not at all."""
         temporary = self._temporary(path)

@@ -10,7 +10,7 @@ from broker.storage import Storage
 
 # Fewer rows are not worth a file, more take memory.
 _AT_LEAST, _AT_MOST = 1_000, 10_000
-# Whoever looks at the latest batches finds each in a file of its own.
+# What is new stays where the followers of a stage look.
 _LEAST_AGE = dt.timedelta(days=1)
 _LATER_STAGES = ("science", "distribute")
 

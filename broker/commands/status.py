@@ -82,10 +82,13 @@ def main(
 
 def _status(storage: Storage, settings: Settings, stage: str) -> StageStatus:
     from broker.pipeline.backlog import UPSTREAM, recent, waiting, waiting_in_kafka
+    from broker.sinks.ledger import Ledger
     from broker.sinks.locks import holder
 
     batches = recent(storage, stage, time.time() - _DAY, at_least=1)
-    left = waiting(storage, stage) if UPSTREAM[stage] else waiting_in_kafka(storage, settings)
+    left = (
+        waiting(Ledger(storage), stage) if UPSTREAM[stage] else waiting_in_kafka(storage, settings)
+    )
     return StageStatus(
         name=stage,
         process=holder(storage, stage),

@@ -36,7 +36,7 @@ class Watermarks:
     high: int
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Reached:
     """How far the ledger says a partition has been read, and where it ended then."""
 

@@ -52,18 +52,23 @@ class LedgerWatch:
         The survey's folder.
     stages
         Whose rows.
+
+    Attributes
+    ----------
+    ledger
+        What it looks at.
     """
 
     def __init__(self, storage: Storage, stages: Sequence[str]) -> None:
-        self._ledger = Ledger(storage)
+        self.ledger = Ledger(storage)
         self._known: dict[str, dict[str, float]] = {stage: {} for stage in stages}
 
     def news(self) -> list[Commit]:
         """Batches committed since the last call (at the first: all), by time."""
         found = []
         for stage, known in self._known.items():
-            times = self._ledger.commit_times(stage)
-            fresh = self._ledger.some_rows(stage, times.keys() - known.keys())
+            times = self.ledger.commit_times(stage)
+            fresh = self.ledger.some_rows(stage, times.keys() - known.keys())
             found += [Commit(row, times[key]) for key, row in fresh.items()]
             known.update(times)
         return sorted(found, key=lambda commit: commit.at)
@@ -71,16 +76,16 @@ class LedgerWatch:
     def skip(self) -> None:
         """Pass over what is committed by now."""
         for stage, known in self._known.items():
-            known.update(self._ledger.commit_times(stage))
+            known.update(self.ledger.commit_times(stage))
 
     def last(self, stage: str) -> float | None:
         """When the latest batch was committed, as of the last look."""
         return max(self._known[stage].values(), default=None)
 
 
-def waiting(storage: Storage, stage: str) -> Waiting:
+def waiting(ledger: Ledger, stage: str) -> Waiting:
     """What waits in the ledger for a stage; nothing for the first, whose backlog is in Kafka."""
-    left = Ledger(storage).waiting(stage, UPSTREAM[stage])
+    left = ledger.waiting(stage, UPSTREAM[stage])
     alerts = sum(commit.row.written for commit in left)
     return Waiting(alerts, min((commit.at for commit in left), default=None))
 

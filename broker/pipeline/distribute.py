@@ -237,8 +237,9 @@ class Distribute:
         known = self._topics.partitions()
         if self._marker not in known:
             self._topics.make(self._marker, 1, TOPIC_CONFIG)
+        committed = self._publisher.ledger.commit_times(STAGE)
         return read_published(
-            self._options, self._marker, known.get(self._marker, 1), self._patience
+            self._options, self._marker, known.get(self._marker, 1), self._patience, committed
         )
 
 

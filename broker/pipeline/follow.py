@@ -1,8 +1,8 @@
-"""Follow a stage: its ledger is a stream of small files, one for each finished batch.
+"""Follow a stage: its ledger is a stream of small files, one for each batch, until it is folded.
 
 The ledger's rows never change and arrive by rename, unlike the data, of which a file stream would
-list every folder at every poll. A later stage that loses its checkpoint sees old rows again and
-skips those that are in its own ledger.
+list every folder at every poll. A later stage that loses its checkpoint sees rows again and skips
+those that are in its own ledger; those that are folded all stages have done.
 """
 
 from __future__ import annotations

@@ -138,7 +138,7 @@ class StageMetrics(Collector):
         """Alerts that wait for a stage, and since when the oldest does."""
         if not UPSTREAM[stage]:
             return self._progress.behind, self._progress.behind_since
-        left = waiting(self._storage, stage)
+        left = waiting(self._watch.ledger, stage)
         return left.alerts, left.since
 
 

@@ -234,8 +234,9 @@ def _messages(waiting: Mapping[Place, Span]) -> int:
 def _reached(spans: Iterable[OffsetRange]) -> dict[Place, Reached]:
     reached: dict[Place, Reached] = {}
     for span in spans:
-        place, found = (span.topic, span.partition), Reached(span.until, span.end)
-        reached[place] = max(found, reached.get(place, found))
+        place = (span.topic, span.partition)
+        if place not in reached or span.until >= reached[place].until:
+            reached[place] = Reached(span.until, span.end)
     return reached
 
 

@@ -75,18 +75,28 @@ class ScienceSummary:
         """Name of a filter → digest of its text → batches that were sent with it."""
         found: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
         batches = [row["batch"] for row in self._rows("SELECT DISTINCT batch")]
-        own = [self._root / f"ledger/stage=distribute/{batch}.parquet" for batch in batches]
-        folded = (self._root / "ledger/folded/stage=distribute").glob("*.parquet")
-        paths = [str(path) for path in (*own, *folded) if path.is_file()]
-        if paths:
-            is_wanted = pc.field("key").isin(batches)
-            rows = ds.dataset(paths).to_table(columns=["key", "by_filter"], filter=is_wanted)
-            # A batch that is being folded has two rows, which are the same.
-            by_batch = {row["key"]: row["by_filter"] for row in rows.to_pylist()}
-            for batch, counts in by_batch.items():
-                for count in counts:
-                    found[count["name"]][count["digest"]].append(batch)
+        # A batch that is being folded has two rows, which are the same.
+        by_batch = {row["key"]: row["by_filter"] for row in self._sent(batches)}
+        for batch, counts in by_batch.items():
+            for count in counts:
+                found[count["name"]][count["digest"]].append(batch)
         return found
+
+    def _sent(self, batches: list[str]) -> list[dict[str, Any]]:
+        """What the ledger says of distributed batches: ``key, by_filter``."""
+        own = [self._root / f"ledger/stage=distribute/{batch}.parquet" for batch in batches]
+        paths = [path for path in own if path.is_file()]
+        paths += (self._root / "ledger/folded/stage=distribute").glob("*.parquet")
+        if not paths:
+            return []
+        wanted = pc.field("key").isin(batches)
+        try:
+            tables = ds.dataset([*map(str, paths)])
+            rows: list[dict[str, Any]]
+            rows = tables.to_table(columns=["key", "by_filter"], filter=wanted).to_pylist()
+        except FileNotFoundError:  # some were folded in between
+            return self._sent(batches)
+        return rows
 
     def _matches(self, texts: dict[str, list[str]]) -> int:
         total = 0

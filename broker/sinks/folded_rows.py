@@ -1,4 +1,4 @@
-"""Ledger rows of long finished batches, many to a file, out of the way of those who list."""
+"""Ledger rows of finished batches, many to a file, out of the way of those who list."""
 
 from __future__ import annotations
 
@@ -26,8 +26,12 @@ class FoldedRows:
         self._storage = storage
         self._known: dict[str, dict[str, float]] = {}
 
+    def has(self, stage: str, key: str) -> bool:
+        """Whether a batch is folded."""
+        return any(key in self._times_in(path) for path in self._files(stage))
+
     def times(self, stage: str) -> dict[str, float]:
-        """Key of each folded batch, and when it ended; its commit came a moment later."""
+        """Key of each folded batch, and about when it was committed: it began, and took so long."""
         found: dict[str, float] = {}
         for path in self._files(stage):
             found |= self._times_in(path)
@@ -36,7 +40,7 @@ class FoldedRows:
     def rows(self, stage: str, keys: Collection[str]) -> dict[str, LedgerRow]:
         """Key → row of those batches that are folded."""
         wanted = frozenset(keys)
-        files = [p for p in self._files(stage) if not wanted.isdisjoint(self._times_in(p))]
+        files = [p for p in self._files(stage) if not self._times_in(p).keys().isdisjoint(wanted)]
         is_wanted = pc.field("key").isin(sorted(wanted))
         tables = [self._read(path, LEDGER_SCHEMA.names, filters=is_wanted) for path in files]
         return {row.key: row for table in tables for row in from_table(table)}
@@ -47,8 +51,10 @@ class FoldedRows:
             yield self._read(path, columns)
 
     def add(self, stage: str, rows: pa.Table) -> None:
-        """Write rows, a table of `LEDGER_SCHEMA`, into a file of their own."""
-        self._storage.write_table(rows, f"{self.folder(stage)}/{uuid.uuid4().hex[:8]}.parquet")
+        """Write rows, a table of `LEDGER_SCHEMA`, into a file of their own, power cut or not."""
+        path = f"{self.folder(stage)}/{uuid.uuid4().hex}.parquet"
+        self._storage.write_table(rows, path)
+        self._storage.sync(path)
 
     @staticmethod
     def folder(stage: str) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
@@ -13,6 +15,9 @@ from broker.errors import LedgerError
 from broker.sinks.folded_rows import FoldedRows
 from broker.sinks.ledger_row import LEDGER_SCHEMA, LedgerRow, OffsetRange, from_table, offset_ranges
 from broker.storage import Storage
+
+# Rows that become Python's objects together.
+_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True)
@@ -76,8 +81,8 @@ class Ledger:
 
     def has(self, stage: str, key: str) -> bool:
         """Whether a batch is committed."""
-        has_file = self._storage.exists(self.path(stage, key))
-        return has_file or key in self._folded.times(stage)
+        has_file = self._storage.exists(self.path(stage, key))  # first, as above
+        return has_file or self._folded.has(stage, key)
 
     def row(self, stage: str, key: str) -> LedgerRow:
         """Row of one committed batch."""
@@ -90,26 +95,33 @@ class Ledger:
 
     def some_rows(self, stage: str, keys: Collection[str]) -> dict[str, LedgerRow]:
         """Key → row of some committed batches, by key."""
-        rows = self._folded.rows(stage, keys)
-        left = sorted(set(keys) - rows.keys())
-        try:
-            own = from_table(self._own_table(stage, left)) if left else []
-        except FileNotFoundError:
-            if self._folded.times(stage).keys().isdisjoint(left):
-                raise
-            return self.some_rows(stage, keys)  # some were folded in between
-        rows |= zip(left, own, strict=True)
+        rows: dict[str, LedgerRow] = {}
+        own = sorted(keys)
+        while own:
+            try:
+                rows |= zip(own, from_table(self._own_table(stage, own)), strict=True)
+                break
+            except FileNotFoundError:
+                folded = self._folded.rows(stage, own)
+                if not folded:
+                    raise
+                rows |= folded
+                own = sorted(set(own) - folded.keys())
         return dict(sorted(rows.items()))
 
     def offsets(self, stage: str) -> Iterator[OffsetRange]:
-        """Ranges that all committed batches of a stage have read, in no order."""
-        try:
-            own = self._own_table(stage, sorted(self.unfolded(stage)), ["key", "offsets"])
-        except FileNotFoundError:
-            yield from self.offsets(stage)  # some were folded in between
-            return
-        for table in (own, *self._folded.tables(stage, ["offsets"])):
-            for ranges in table["offsets"].to_pylist():
+        """Ranges that all committed batches of a stage have read, by batch time, then key."""
+        columns = ["batch_time", "key", "offsets"]
+        by_time = [("batch_time", "ascending"), ("key", "ascending")]
+        own = None
+        while own is None:
+            with suppress(FileNotFoundError):  # some were folded in between
+                own = self._own_table(stage, sorted(self.unfolded(stage)), columns)
+        folded = pa.concat_tables([own.slice(0, 0), *self._folded.tables(stage, columns)])
+        is_own = pc.is_in(folded["key"], own["key"])  # folded in between
+        rows = pa.concat_tables([own, folded.filter(pc.invert(is_own))])
+        for batch in rows.sort_by(by_time).to_batches(max_chunksize=_AT_ONCE):
+            for ranges in batch.column("offsets").to_pylist():
                 yield from offset_ranges(ranges)
 
     def fold(self, stage: str, keys: Collection[str]) -> None:
@@ -117,49 +129,44 @@ class Ledger:
 
         Killed in between, some rows are in both, which is the same row once; folding them again
         removes what is left. Call it in one process at a time.
-
-        Raises
-        ------
-        LedgerError
-            A file holds another row than its name says.
         """
         fresh = sorted(set(keys) - self._folded.times(stage).keys())
         if fresh:
-            rows = self._own_table(stage, fresh)
-            for key, found in zip(fresh, rows["key"].to_pylist(), strict=True):
-                if key != found:
-                    raise LedgerError(
-                        f"{self._storage.uri(self.path(stage, key))} holds the row of batch "
-                        f"{found}; restore it from a backup before going on"
-                    )
-            self._folded.add(stage, rows)
+            self._folded.add(stage, self._own_table(stage, fresh))
         for key in keys:
             self._storage.delete(self.path(stage, key))
 
     def _own_table(
         self, stage: str, keys: list[str], columns: Sequence[str] = LEDGER_SCHEMA.names
     ) -> pa.Table:
-        """Rows in files of their own, in the order of their sorted keys."""
-        paths = [self.path(stage, key) for key in keys]
+        """Rows in files of their own, in the order of their sorted keys.
+
+        Raises
+        ------
+        FileNotFoundError
+            A batch has no file of its own.
+        LedgerError
+            A file holds something else than its name says.
+        """
         # Together: one by one, the files of a year take minutes.
         files = ds.dataset(
-            [self._storage.path(path) for path in paths],
+            [self._storage.path(self.path(stage, key)) for key in keys],
             schema=LEDGER_SCHEMA,
             filesystem=self._storage.filesystem,
             format="parquet",
         )
         table = files.to_table(columns=[*columns])
-        if table["key"].to_pylist() != keys:  # one by one, the file that is wrong is named
-            table = pa.concat_tables([self._read(path) for path in paths])
+        if table["key"].to_pylist() != keys:
+            self._name_what_is_wrong(stage, keys)
         return table
 
-    def _read(self, path: str) -> pa.Table:
-        table = pq.read_table(
-            self._storage.path(path), filesystem=self._storage.filesystem, partitioning=None
-        )
-        if table.num_rows != 1:
-            raise LedgerError(
-                f"{self._storage.uri(path)} has {table.num_rows} rows instead of 1; "
-                "restore it from a backup before going on"
-            )
-        return table
+    def _name_what_is_wrong(self, stage: str, keys: list[str]) -> None:
+        for key in keys:
+            path = self.path(stage, key)
+            file = pq.ParquetFile(self._storage.path(path), filesystem=self._storage.filesystem)
+            found = file.read(columns=["key"])["key"].to_pylist()
+            if found != [key]:
+                raise LedgerError(
+                    f"{self._storage.uri(path)} holds rows of the batches {found} instead of its "
+                    "own; restore it from a backup before going on"
+                )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -93,9 +93,18 @@ def filter_messages(
 
 
 def read_published(
-    options: Mapping[str, str], topic: str, partitions: int, patience_seconds: float
+    options: Mapping[str, str],
+    topic: str,
+    partitions: int,
+    patience_seconds: float,
+    known: Container[str] = (),
 ) -> Published:
     """Everything that the topic tells, up to its end.
+
+    Parameters
+    ----------
+    known
+        Keys of batches to pass over.
 
     Raises
     ------
@@ -105,7 +114,7 @@ def read_published(
     published = Published()
     for message in read_committed(options, topic, partitions, patience_seconds):
         key, value = (message.key() or b"").decode(), message.value()
-        if value is None:
+        if value is None or key.removeprefix(_BATCH) in known:
             continue
         try:
             _take(published, key, json.loads(value), message.timestamp()[1])

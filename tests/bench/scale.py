@@ -15,6 +15,7 @@ import shutil
 import statistics
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from matplotlib.figure import Figure
 
 from broker.kafka.host import free_port
 from broker.kafka.server import EmbeddedKafka
+from broker.sinks.ledger import Ledger
+from broker.sinks.ledger_row import to_table
 from tests.bench.application import STAGES, Application
 from tests.bench.archive import write_nights
 from tests.bench.drain import SURVEY, make_site, plain, use_topics
@@ -143,11 +146,12 @@ def cost_of(alerts: int, sender: Sender, site: DistributeSite) -> dict[str, Any]
 def live_through(site: DistributeSite, nights: int) -> None:
     """Leave what so many nights leave: tables, a ledger of many batches, checkpoints."""
     write_nights(site.storage, 1, nights, _ALERTS_A_NIGHT, SEED)
+    ledger = Ledger(site.storage)
     for stage in STAGES:
-        folder = Path(site.storage.path(f"ledger/stage={stage}"))
-        first = min(folder.iterdir())
+        first = ledger.row(stage, ledger.keys(stage)[0])
         for number in range(nights * _BATCHES_A_NIGHT):
-            shutil.copy(first, folder / f"{_EARLIER}-9{number:05d}.parquet")
+            row = replace(first, key=f"{_EARLIER}-9{number:05d}")
+            site.storage.write_table(to_table(row), Ledger.path(stage, row.key))
     for job in ("raw2science", "distribute"):
         done = site.run(name=job)
         if done.process.returncode:

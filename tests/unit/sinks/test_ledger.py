@@ -5,9 +5,12 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import os
+import shutil
 import tempfile
-from collections.abc import Collection
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -36,6 +39,8 @@ NIGHT = st.integers(0, 2**31 - 1)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 TIME = st.datetimes(dt.datetime(1970, 1, 1), dt.datetime(2200, 1, 1), timezones=st.just(dt.UTC))
 SECONDS = st.floats(0, 1e6)
+# Those of the rows that are folded while somebody reads.
+KEYS = ["a-000000", "a-000001"]
 
 
 def several(kind: type, *columns: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
@@ -124,7 +129,7 @@ def test_a_file_with_more_than_one_row_is_refused(tmp_path: Path) -> None:
     storage = Storage(str(tmp_path))
     two = pa.concat_tables([to_table(row("a-000000")), to_table(row("a-000001"))])
     storage.write_table(two, Ledger.path("raw", "a-000000"))
-    with pytest.raises(LedgerError, match=r"a-000000\.parquet has 2 rows instead of 1"):
+    with pytest.raises(LedgerError, match=r"a-000000\.parquet holds rows of the batches .*-000001"):
         Ledger(storage).rows("raw")
 
 
@@ -172,31 +177,65 @@ def test_folding_that_was_killed_doubles_no_row_and_is_finished_by_the_next(tmp_
     assert len(list(tmp_path.glob("ledger/folded/stage=raw/*"))) == 1
 
 
-def test_a_reader_goes_on_when_rows_are_folded_before_its_eyes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+READS: dict[str, Callable[[Ledger], object]] = {
+    "rows": lambda ledger: ledger.rows("raw"),
+    "keys": lambda ledger: ledger.keys("raw"),
+    "row": lambda ledger: ledger.row("raw", "a-000001"),
+    "offsets": lambda ledger: list(ledger.offsets("raw")),
+    "has": lambda ledger: ledger.has("raw", "a-000001"),
+}
+# Steps of a reader, of the ledger or of its folded rows.
+STEPS = ("unfolded", "_own_table", "_folded.times", "_folded.has", "_folded.rows")
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("step", STEPS)
+def test_a_reader_finds_all_when_rows_are_folded_before_its_eyes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, after: bool
 ) -> None:
     storage = Storage(str(tmp_path))
-    rows = [row("a-000000"), row("a-000001")]
-    keep(storage, *rows)
-    ledger, other = Ledger(storage), Ledger(storage)
-    look = ledger._folded.rows
+    for name, read in READS.items():
+        keep(storage, *(row(f"a-{number:06d}", 6 * number) for number in range(3)))
+        expected = read(Ledger(storage))
+        ledger, other = Ledger(storage), Ledger(storage)
+        with monkeypatch.context() as patch:
+            fold_at(patch, ledger, step, after, partial(other.fold, "raw", KEYS))
+            assert read(ledger) == expected, name
+        shutil.rmtree(tmp_path / "ledger")
 
-    def look_too_early(stage: str, keys: Collection[str]) -> dict[str, LedgerRow]:
-        found = look(stage, keys)
-        other.fold("raw", ["a-000000"])
+
+def fold_at(
+    patch: pytest.MonkeyPatch, ledger: Ledger, step: str, after: bool, fold: Callable[[], None]
+) -> None:
+    """Fold once, before or after a step of a reader."""
+    whose = ledger._folded if step.startswith("_folded.") else ledger
+    name, folds = step.rpartition(".")[2], [fold]
+    do = getattr(whose, name)
+
+    def step_and_fold(*given: Any) -> Any:
+        if folds and not after:
+            folds.pop()()
+        found = do(*given)
+        if folds and after:
+            folds.pop()()
         return found
 
-    monkeypatch.setattr(ledger._folded, "rows", look_too_early)
-    assert ledger.rows("raw") == rows
-    (tmp_path / "ledger/stage=raw/a-000001.parquet").unlink()
+    patch.setattr(whose, name, step_and_fold)
+
+
+def test_a_row_that_is_nowhere_is_named(tmp_path: Path) -> None:
+    storage = Storage(str(tmp_path))
+    keep(storage, row("a-000000"))
     with pytest.raises(FileNotFoundError, match="a-000001"):
-        ledger.some_rows("raw", ["a-000000", "a-000001"])
+        Ledger(storage).some_rows("raw", ["a-000000", "a-000001"])
 
 
 def test_a_row_under_a_wrong_name_is_not_folded(tmp_path: Path) -> None:
     storage = Storage(str(tmp_path))
     keep(storage, row("a-000000"))
     storage.write_table(to_table(row("a-000000")), Ledger.path("raw", "a-000001"))
-    with pytest.raises(LedgerError, match=r"a-000001\.parquet holds the row of batch a-000000"):
+    with pytest.raises(
+        LedgerError, match=r"a-000001\.parquet holds rows .* \['a-000000'\] instead"
+    ):
         Ledger(storage).fold("raw", ["a-000000", "a-000001"])
     assert Ledger(storage).unfolded("raw").keys() == {"a-000000", "a-000001"}

@@ -60,12 +60,12 @@ class Received:
 
 @pytest.fixture
 def read_back(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Published]:
-    def read(*messages: Message) -> Published:
+    def read(*messages: Message, known: tuple[str, ...] = ()) -> Published:
         def committed(*_: Any) -> Iterator[Received]:
             return map(Received, messages)
 
         monkeypatch.setattr(published, "read_committed", committed)
-        return read_published({}, TOPIC, 1, 1.0)
+        return read_published({}, TOPIC, 1, 1.0, known)
 
     return read
 
@@ -74,6 +74,14 @@ def test_a_batch_comes_back_as_its_ledger_row(read_back: Callable[..., Published
     found = read_back(batch_message(TOPIC, ROW), batch_message(TOPIC, replace(ROW, key="x")))
     assert found.batches == {ROW.key: ROW, "x": replace(ROW, key="x")}
     assert found.sent_at[ROW.key] == dt.datetime(2024, 9, 10, 5, 10, 0, 123000, tzinfo=dt.UTC)
+
+
+def test_batches_that_are_known_are_passed_over(read_back: Callable[..., Published]) -> None:
+    messages = [batch_message(TOPIC, replace(ROW, key=key)) for key in ("x", "y")]
+    messages += filter_messages(TOPIC, {}, [BRIGHT])
+    found = read_back(*messages, known=("x", BRIGHT.name))
+    assert found.batches.keys() == found.sent_at.keys() == {"y"}
+    assert found.filters == {BRIGHT.name: BRIGHT}
 
 
 def test_of_a_filter_the_latest_description_counts(read_back: Callable[..., Published]) -> None:
