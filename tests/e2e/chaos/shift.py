@@ -1,8 +1,12 @@
-"""The one on shift: keeps the stages running, whatever ends them, as a service manager does."""
+"""The one on shift: keeps the stages running, whatever ends them, as a service manager does.
+
+All the time the ledger is folded, too, however new and few its rows are.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import os
 import resource
 import signal
@@ -15,6 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from broker.archive.fold import fold_ledger
+from broker.errors import NightjarError
 from tests.e2e.chaos.schedule import FULL_DISK, KILL, STOP_KAFKA, Event
 from tests.e2e.distribution.distributing import DistributeSite
 from tests.e2e.site import ROOT, Job
@@ -23,6 +29,7 @@ from tests.job_environ import job_environ
 # A query that died, and a process that was killed or outlived its JVM: start it again.
 _RESTARTED = (3, -signal.SIGKILL)
 _PAUSE_SECONDS = 1.0
+_OLD_ENOUGH = dt.timedelta(days=2)
 
 
 @dataclass
@@ -119,6 +126,7 @@ class Shift:
 
     def _keep_running(self) -> None:
         while not self._over.wait(_PAUSE_SECONDS):
+            self._fold()
             for name, job in list(self.jobs.items()):
                 code = job.process.poll()
                 if code is not None:
@@ -127,6 +135,12 @@ class Shift:
                     if code not in _RESTARTED:
                         self.unexpected.append(f"{name} ended with {code}: {job.reason}")
                     self._launch(name)
+
+    def _fold(self) -> None:
+        try:
+            fold_ledger(self.site.storage, dt.datetime.now(dt.UTC) + _OLD_ENOUGH)
+        except (OSError, NightjarError) as error:
+            self.unexpected.append(f"folding: {error!r}")
 
 
 def _pump(source: IO[bytes], path: Path) -> None:

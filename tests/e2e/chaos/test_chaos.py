@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from broker.archive import fold
 from broker.kafka.host import free_port
 from broker.kafka.server import EmbeddedKafka
 from broker.sinks.ledger import Ledger
@@ -35,8 +36,9 @@ Night = Callable[..., None]
 
 
 @pytest.fixture
-def night(tmp_path: Path) -> Iterator[Night]:
+def night(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Night]:
     """Run a night of a seed, and check what has come of it."""
+    monkeypatch.setattr(fold, "_AT_LEAST", 1)
     # Its own Kafka, which may be killed.
     kafka = EmbeddedKafka(tmp_path / "kafka", free_port())
     shifts: list[Shift] = []
@@ -111,6 +113,7 @@ def run_night(
     # One that was just being started again does not listen yet: it dies of the signal.
     assert set(codes) <= {0, -signal.SIGTERM}
     assert shift.unexpected == []
+    assert site.storage.names("ledger/folded/stage=distribute")
     code, findings = site.audit("--deep")
     assert [text for finding in findings for text in finding["differences"]] == []
     assert code == 0
