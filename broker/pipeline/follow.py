@@ -29,6 +29,8 @@ def follow_ledger(spark: SparkSession, storage: Storage, stages: Sequence[str]) 
         spark.readStream.schema(from_arrow_schema(LEDGER_SCHEMA))
         .option("maxFileAge", _MAX_AGE)
         .option("maxFilesPerTrigger", _BATCHES_AT_ONCE)
+        # Seen again after a death, a row may be folded between Spark's look and its reading.
+        .option("ignoreMissingFiles", "true")
         .parquet(storage.uri(f"ledger/stage={{{','.join(stages)}}}"))
     )
     return rows.select("stage", "key", "batch_time")

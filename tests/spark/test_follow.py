@@ -55,3 +55,18 @@ def test_a_batch_cut_short_goes_on_though_its_rows_were_folded(
     commit(storage, "a-000003")
     take(spark, storage, process)
     assert [key for _, key in taken] == ["a-000000", "a-000002", "a-000003"]
+
+
+def test_rows_that_are_folded_between_look_and_reading_are_left_out(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    storage = Storage(str(tmp_path))
+    taken: list[tuple[str, str]] = []
+
+    def fold_and_process(rows: DataFrame, _batch: int) -> None:
+        Ledger(storage).fold("raw", ["a-000000"])
+        taken.extend(finished_batches(rows))
+
+    commit(storage, "a-000000", "a-000001")
+    take(spark, storage, fold_and_process)
+    assert taken == [("raw", "a-000001")]
