@@ -122,7 +122,7 @@ def files_of(storage: Storage, table: str, first: int = 0, last: int = 99_999_99
 
 
 def read_whole(read: Callable[[], T]) -> T:
-    """Result of listing and reading files, again when a night was replaced in between."""
+    """Result of listing and reading files, again when some were replaced in between."""
     for _ in range(_TRIES - 1):
         try:
             return read()

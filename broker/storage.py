@@ -11,10 +11,12 @@ import errno
 import os
 import sys
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow import fs
 
@@ -114,6 +116,21 @@ class Storage:
         temporary = self._temporary(path)
         pq.write_table(table, temporary, filesystem=self.filesystem, compression="zstd")
         self.filesystem.move(temporary, self.path(path))
+
+    def read_table(
+        self,
+        path: str,
+        columns: Sequence[str] | None = None,
+        filters: pc.Expression | None = None,
+    ) -> pa.Table:
+        """Rows of one Parquet file, as it is: folders' names add no columns."""
+        return pq.read_table(
+            self.path(path),
+            columns=columns,
+            filters=filters,
+            filesystem=self.filesystem,
+            partitioning=None,
+        )
 
     def sync(self, path: str) -> None:
         """Wait until a file that was written is on the disk; HDFS has it on several by then."""

@@ -26,6 +26,8 @@ from broker.storage import Storage
 
 # Stages whose batches bring packets into the raw table.
 INGEST_STAGES = ("raw", "replay")
+# Those that each such batch goes through then.
+LATER_STAGES = ("science", "distribute")
 
 
 def audit(

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from broker.archive.audit import INGEST_STAGES, check_ingest, check_science
+from broker.archive.audit import INGEST_STAGES, LATER_STAGES, check_ingest, check_science
 from broker.archive.audit_topics import check_filters
 from broker.archive.contents import content_of_folder
 from broker.archive.finding import NightRange
@@ -49,7 +49,7 @@ def find_batches(storage: Storage, night: int, taken: Iterable[str]) -> NightBat
         row.key: row for stage in INGEST_STAGES for row in ledger.rows(stage) if rows_of(row, night)
     }
     raw = {key: row for key, row in known.items() if key not in frozenset(taken)}
-    done = {stage: frozenset(ledger.keys(stage)) for stage in ("science", "distribute")}
+    done = {stage: frozenset(ledger.keys(stage)) for stage in LATER_STAGES}
     waiting = {}
     for key in raw:
         for stage, keys in reversed(done.items()):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from broker.pipeline.backlog import Waiting
     from broker.settings import Settings
-    from broker.sinks.ledger import Commit
+    from broker.sinks.ledger import Commit, Ledger
     from broker.storage import Storage
 
 _DAY = 86_400.0
@@ -64,12 +64,14 @@ def main(
 
     from broker.pipeline.every_stage import STAGES
     from broker.settings import load_settings
+    from broker.sinks.ledger import Ledger
     from broker.storage import Storage
 
     settings = load_settings(survey, conf, words or ())
     storage = Storage(settings.survey_root)
     console = Console(highlight=False)
-    stages = [_status(storage, settings, stage) for stage in STAGES]
+    ledger = Ledger(storage)
+    stages = [_status(storage, ledger, settings, stage) for stage in STAGES]
     console.print(f"[bold]{survey}[/] in {settings.survey_root}{_disk(storage)}", soft_wrap=True)
     console.print(_now(stages, time.time()))
     console.print(_last_day(stages))
@@ -80,15 +82,12 @@ def main(
 # --- look ----------------------------------------------------------------------------------------
 
 
-def _status(storage: Storage, settings: Settings, stage: str) -> StageStatus:
+def _status(storage: Storage, ledger: Ledger, settings: Settings, stage: str) -> StageStatus:
     from broker.pipeline.backlog import UPSTREAM, recent, waiting, waiting_in_kafka
-    from broker.sinks.ledger import Ledger
     from broker.sinks.locks import holder
 
-    batches = recent(storage, stage, time.time() - _DAY, at_least=1)
-    left = (
-        waiting(Ledger(storage), stage) if UPSTREAM[stage] else waiting_in_kafka(storage, settings)
-    )
+    batches = recent(ledger, stage, time.time() - _DAY, at_least=1)
+    left = waiting(ledger, stage) if UPSTREAM[stage] else waiting_in_kafka(ledger, settings)
     return StageStatus(
         name=stage,
         process=holder(storage, stage),

@@ -114,16 +114,15 @@ def _kafka_times(storage: Storage, folder: str) -> Floats:
     return np.asarray(microseconds / 1e6, dtype=float)
 
 
-def recent(storage: Storage, stage: str, since: float, at_least: int) -> list[Commit]:
+def recent(ledger: Ledger, stage: str, since: float, at_least: int) -> list[Commit]:
     """Batches committed since then, by time; the latest ones even if they are older."""
-    ledger = Ledger(storage)
     times = sorted(ledger.commit_times(stage).items(), key=lambda item: item[1])
     wanted = dict([item for item in times if item[1] >= since] or times[-at_least:])
     rows = ledger.some_rows(stage, wanted.keys())
     return [Commit(rows[key], at) for key, at in wanted.items()]
 
 
-def waiting_in_kafka(storage: Storage, settings: Settings) -> Waiting | None:
+def waiting_in_kafka(ledger: Ledger, settings: Settings) -> Waiting | None:
     """What stream2raw has not read of the input topics; None when Kafka does not tell."""
     broker = Broker(settings.kafka.client_options(), _PATIENCE_SECONDS)
     try:
@@ -131,7 +130,7 @@ def waiting_in_kafka(storage: Storage, settings: Settings) -> Waiting | None:
     except FatalError:
         return None
     reached: dict[Place, int] = {}
-    for commit in recent(storage, stream2raw.STAGE, time.time() - _DAY, _LATEST):
+    for commit in recent(ledger, stream2raw.STAGE, time.time() - _DAY, _LATEST):
         for span in commit.row.offsets:
             place = (span.topic, span.partition)
             reached[place] = max(span.until, reached.get(place, 0))

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
+from broker.areas import read_whole
 from broker.errors import UsageError
 from broker.query.archive import Archive
 
@@ -76,7 +77,8 @@ class ScienceSummary:
         found: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
         batches = [row["batch"] for row in self._rows("SELECT DISTINCT batch")]
         # A batch that is being folded has two rows, which are the same.
-        by_batch = {row["key"]: row["by_filter"] for row in self._sent(batches)}
+        sent = read_whole(lambda: self._sent(batches))
+        by_batch = {row["key"]: row["by_filter"] for row in sent}
         for batch, counts in by_batch.items():
             for count in counts:
                 found[count["name"]][count["digest"]].append(batch)
@@ -90,12 +92,9 @@ class ScienceSummary:
         if not paths:
             return []
         wanted = pc.field("key").isin(batches)
-        try:
-            tables = ds.dataset([*map(str, paths)])
-            rows: list[dict[str, Any]]
-            rows = tables.to_table(columns=["key", "by_filter"], filter=wanted).to_pylist()
-        except FileNotFoundError:  # some were folded in between
-            return self._sent(batches)
+        tables = ds.dataset([*map(str, paths)])
+        rows: list[dict[str, Any]]
+        rows = tables.to_table(columns=["key", "by_filter"], filter=wanted).to_pylist()
         return rows
 
     def _matches(self, texts: dict[str, list[str]]) -> int:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, fields
 from typing import Literal
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from broker.areas import night_of
 from broker.errors import LedgerError
@@ -171,9 +170,7 @@ class ClosedNights:
 
     def read(self, path: str) -> ClosedNight:
         """State in a file."""
-        table = pq.read_table(
-            self._storage.path(path), filesystem=self._storage.filesystem, partitioning=None
-        )
+        table = self._storage.read_table(path)
         if table.num_rows != 1:
             raise LedgerError(
                 f"{self._storage.uri(path)} has {table.num_rows} rows instead of 1; "

@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterator, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from broker.sinks.ledger_row import LEDGER_SCHEMA, LedgerRow, from_table
 from broker.storage import Storage
@@ -42,13 +41,15 @@ class FoldedRows:
         wanted = frozenset(keys)
         files = [p for p in self._files(stage) if not self._times_in(p).keys().isdisjoint(wanted)]
         is_wanted = pc.field("key").isin(sorted(wanted))
-        tables = [self._read(path, LEDGER_SCHEMA.names, filters=is_wanted) for path in files]
+        tables = [self._storage.read_table(p, LEDGER_SCHEMA.names, is_wanted) for p in files]
         return {row.key: row for table in tables for row in from_table(table)}
 
-    def tables(self, stage: str, columns: Sequence[str]) -> Iterator[pa.Table]:
-        """Columns of all folded rows, file by file."""
+    def tables(
+        self, stage: str, columns: Sequence[str], chosen: pc.Expression
+    ) -> Iterator[pa.Table]:
+        """Columns of the folded rows that are chosen, file by file."""
         for path in self._files(stage):
-            yield self._read(path, columns)
+            yield self._storage.read_table(path, columns, chosen)
 
     def add(self, stage: str, rows: pa.Table) -> None:
         """Write rows, a table of `LEDGER_SCHEMA`, into a file of their own, power cut or not."""
@@ -67,19 +68,8 @@ class FoldedRows:
 
     def _times_in(self, path: str) -> dict[str, float]:
         if path not in self._known:
-            table = self._read(path, ["key", "batch_time", "seconds"])
+            table = self._storage.read_table(path, ["key", "batch_time", "seconds"])
             begun = pc.divide(table["batch_time"].cast("int64").cast("float64"), 1e6)
             ended = pc.add(begun, table["seconds"]).to_pylist()
             self._known[path] = dict(zip(table["key"].to_pylist(), ended, strict=True))
         return self._known[path]
-
-    def _read(
-        self, path: str, columns: Sequence[str], filters: pc.Expression | None = None
-    ) -> pa.Table:
-        return pq.read_table(
-            self._storage.path(path),
-            columns=[*columns],
-            filters=filters,
-            filesystem=self._storage.filesystem,
-            partitioning=None,
-        )

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
-import pyarrow.parquet as pq
 
+from broker.areas import read_whole
 from broker.errors import LedgerError
 from broker.sinks.folded_rows import FoldedRows
 from broker.sinks.ledger_row import LEDGER_SCHEMA, LedgerRow, OffsetRange, from_table, offset_ranges
@@ -113,13 +112,9 @@ class Ledger:
         """Ranges that all committed batches of a stage have read, by batch time, then key."""
         columns = ["batch_time", "key", "offsets"]
         by_time = [("batch_time", "ascending"), ("key", "ascending")]
-        own = None
-        while own is None:
-            with suppress(FileNotFoundError):  # some were folded in between
-                own = self._own_table(stage, sorted(self.unfolded(stage)), columns)
-        folded = pa.concat_tables([own.slice(0, 0), *self._folded.tables(stage, columns)])
-        is_own = pc.is_in(folded["key"], own["key"])  # folded in between
-        rows = pa.concat_tables([own, folded.filter(pc.invert(is_own))])
+        own = read_whole(lambda: self._own_table(stage, sorted(self.unfolded(stage)), columns))
+        folded_since = pc.field("key").isin(own["key"].combine_chunks())
+        rows = pa.concat_tables([own, *self._folded.tables(stage, columns, ~folded_since)])
         for batch in rows.sort_by(by_time).to_batches(max_chunksize=_AT_ONCE):
             for ranges in batch.column("offsets").to_pylist():
                 yield from offset_ranges(ranges)
@@ -163,8 +158,7 @@ class Ledger:
     def _name_what_is_wrong(self, stage: str, keys: list[str]) -> None:
         for key in keys:
             path = self.path(stage, key)
-            file = pq.ParquetFile(self._storage.path(path), filesystem=self._storage.filesystem)
-            found = file.read(columns=["key"])["key"].to_pylist()
+            found = self._storage.read_table(path, ["key"])["key"].to_pylist()
             if found != [key]:
                 raise LedgerError(
                     f"{self._storage.uri(path)} holds rows of the batches {found} instead of its "

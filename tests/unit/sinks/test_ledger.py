@@ -161,6 +161,8 @@ def test_a_folded_row_is_found_as_before_though_its_file_has_gone(tmp_path: Path
     assert ledger.commit_times("raw")["a-000000"] == ended
     assert {span.start for span in ledger.offsets("raw")} == {0, 6, 12}
     assert not ledger.has("science", "a-000001")
+    ledger.fold("raw", keys[2:])
+    assert [span.start for span in ledger.offsets("raw")] == [0, 6, 12]
 
 
 def test_folding_that_was_killed_doubles_no_row_and_is_finished_by_the_next(tmp_path: Path) -> None:
