@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from broker.settings import PROJECT_ROOT
 from broker.sinks.ledger import Ledger
 from broker.sinks.ledger_row import LedgerRow
 from broker.storage import Storage
+from tests.bench.packets import Sender
 from tests.bench.processes import cpu_by_work, cpu_seconds, peak_mb
 
 STAGES = ("raw", "science", "distribute")
@@ -144,6 +145,15 @@ class Application:
         """Let it go on after a pause, and watch it drain what has come meanwhile."""
         os.killpg(self.pid, signal.SIGCONT)
         return self._drain(alerts, time.time())
+
+    def drain_all(self, sender: Sender, backlogs: Sequence[int]) -> Iterator[Figures]:
+        """Watch it drain so many alerts after each other; the first ones wait at its start."""
+        first, *later = backlogs
+        yield self.drain_first(first)
+        for alerts in later:
+            self.pause()
+            sender.send(alerts)
+            yield self.drain_next(alerts)
 
     def _drain(self, alerts: int, began: float) -> Figures:
         passed, earlier = self.done(), {stage: self.rows(stage) for stage in STAGES}

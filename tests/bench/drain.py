@@ -110,14 +110,10 @@ def drain(
         sender.send(options.alerts)
         running = Application(folder, SURVEY, [*site.settings()], options.spark)
         try:
-            for number in range(options.backlogs):
-                if number:
-                    running.pause()
-                    sender.send(options.alerts)
-                take = running.drain_next if number else running.drain_first
-                name = f"backlog {number + 1}"
-                found[name] = take(options.alerts)
-                show(name, asdict(found[name]))
+            backlogs = [options.alerts] * options.backlogs
+            for number, figures in enumerate(running.drain_all(sender, backlogs), 1):
+                found[f"backlog {number}"] = figures
+                show(f"backlog {number}", asdict(figures))
             running.stop()
         finally:
             running.kill()

@@ -122,15 +122,10 @@ def measure(
 
 def cost_of(alerts: int, sender: Sender, site: DistributeSite) -> dict[str, Any]:
     """Seconds, CPU seconds and peak memory of a run over so many alerts, its beginning apart."""
-    first, *later = (*_BEFORE, alerts)
-    sender.send(first)
+    sender.send(_BEFORE[0])
     running = Application(site.root, SURVEY, [*site.settings()])
     try:
-        figures = running.drain_first(first)
-        for more in later:
-            running.pause()
-            sender.send(more)
-            figures = running.drain_next(more)
+        *_, figures = running.drain_all(sender, (*_BEFORE, alerts))
         running.stop()
     finally:
         running.kill()
