@@ -4,10 +4,22 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from dataclasses import dataclass
 
 from broker.errors import UsageError
 
 MJD_OF_UNIX_EPOCH = 40587.0
+
+
+@dataclass(frozen=True)
+class NightRange:
+    """Nights ``first`` to ``last``, both included; all of them by default."""
+
+    first: int = 0
+    last: int = 99_999_999
+
+    def __contains__(self, night: int) -> bool:
+        return self.first <= night <= self.last
 
 
 def night_of_mjd(mjd: float, offset_hours: float) -> int:

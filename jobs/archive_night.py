@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from broker.archive.close import NightCloser
-from broker.archive.fold import fold_ledger
+from broker.archive.compact_ledger import compact_ledger
 from broker.archive.tidy import remove_old_versions, remove_taken_batches
 from broker.commands.options import ConfOption, SetOption, SurveyOption
 from broker.logs import log_to_stderr
@@ -16,9 +16,9 @@ from broker.nights import parse_night
 from broker.pipeline.runner import exit_code
 from broker.settings import load_settings
 from broker.sinks.locks import StageLock
-from broker.sinks.night_version import STAGE
 from broker.spark.session import build_session
-from broker.storage import Storage
+from broker.tables.stages import ARCHIVE
+from broker.tables.storage import Storage
 
 
 def main(
@@ -33,13 +33,13 @@ def main(
         settings = load_settings(survey, conf, settings_words or ())
         storage = Storage(settings.survey_root)
         wanted, now = parse_night(night), dt.datetime.now(dt.UTC)
-        with StageLock(storage, STAGE):
+        with StageLock(storage, ARCHIVE):
             spark = build_session(f"nightjar {survey} archive_night {wanted}")
             row = NightCloser(spark, settings).close(wanted, now)
             removed = remove_taken_batches(storage, settings.archive.keep_days, now)
             # Science versions stay for `nightjar diff`, until `reprocess --prune`.
             remove_old_versions(storage, ["raw"], now)
-            folded = fold_ledger(storage, now)
+            compacted = compact_ledger(storage, now)
         if row is None:
             print(f"night {wanted}: no finished batch that the archive lacks")
         else:
@@ -48,8 +48,8 @@ def main(
                 f"rows, {row.science.rows} science rows in the archive"
             )
         print(f"{removed} batch folders, archived long enough, are no longer online")
-        if folded:
-            print(f"{folded} batches, finished by all stages, now share files in the ledger")
+        if compacted:
+            print(f"{compacted} batches, finished by all stages, now share files in the ledger")
 
 
 if __name__ == "__main__":

@@ -10,13 +10,13 @@ from broker.commands.options import ConfOption, SetOption, SurveyOption
 from broker.kafka.preflight import check_output
 from broker.logs import log_as, log_to_stderr
 from broker.pipeline.distribute import Distribute
+from broker.pipeline.metrics_server import watched
 from broker.pipeline.runner import Runner, exit_code
-from broker.pipeline.watch import watched
 from broker.settings import load_settings
 from broker.sinks.locks import StageLock
-from broker.sinks.published import STAGE
 from broker.spark.session import build_session
-from broker.storage import Storage
+from broker.tables.stages import DISTRIBUTE
+from broker.tables.storage import Storage
 
 
 def main(
@@ -33,13 +33,13 @@ def main(
     with exit_code():
         settings = load_settings(survey, conf, settings_words or ())
         log_as(settings.logs.format, survey)
-        with StageLock(Storage(settings.survey_root), STAGE):
+        with StageLock(Storage(settings.survey_root), DISTRIBUTE):
             patience = settings.distribute.delivery_timeout_seconds
             check_output(settings.kafka.output_options(), patience)
             spark = build_session(f"nightjar {survey} distribute")
             runner = Runner(spark, once)
             stage = Distribute(spark, settings, runner.check_stop, skip_bad_filters)
-            with watched(spark, settings, [STAGE]):
+            with watched(spark, settings, [DISTRIBUTE]):
                 runner.run([stage.stream()])
 
 

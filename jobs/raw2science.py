@@ -8,13 +8,14 @@ import typer
 
 from broker.commands.options import ConfOption, SetOption, SurveyOption
 from broker.logs import log_as, log_to_stderr
-from broker.pipeline.raw2science import STAGE, Raw2Science
+from broker.pipeline.metrics_server import watched
 from broker.pipeline.runner import Runner, exit_code
-from broker.pipeline.watch import watched
+from broker.pipeline.science import Raw2Science
 from broker.settings import load_settings
 from broker.sinks.locks import StageLock
 from broker.spark.session import build_session
-from broker.storage import Storage
+from broker.tables.stages import SCIENCE
+from broker.tables.storage import Storage
 
 
 def main(
@@ -28,11 +29,11 @@ def main(
     with exit_code():
         settings = load_settings(survey, conf, settings_words or ())
         log_as(settings.logs.format, survey)
-        with StageLock(Storage(settings.survey_root), STAGE):
+        with StageLock(Storage(settings.survey_root), SCIENCE):
             spark = build_session(f"nightjar {survey} raw2science")
             runner = Runner(spark, once)
             stage = Raw2Science(spark, settings, runner.check_stop)
-            with watched(spark, settings, [STAGE]):
+            with watched(spark, settings, [SCIENCE]):
                 runner.run([stage.stream()])
 
 

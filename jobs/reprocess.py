@@ -7,19 +7,18 @@ from typing import Annotated
 
 import typer
 
-from broker.archive.finding import NightRange
 from broker.archive.reprocess import Reprocessor
 from broker.archive.tidy import remove_old_versions
 from broker.commands.diff import show_diff
 from broker.commands.options import ConfOption, SetOption, SurveyOption
 from broker.logs import log_to_stderr
-from broker.nights import parse_nights
+from broker.nights import NightRange, parse_nights
 from broker.pipeline.runner import exit_code
 from broker.settings import load_settings
 from broker.sinks.locks import StageLock
-from broker.sinks.night_version import STAGE
 from broker.spark.session import build_session
-from broker.storage import Storage
+from broker.tables.stages import ARCHIVE
+from broker.tables.storage import Storage
 
 
 def main(
@@ -37,7 +36,7 @@ def main(
         settings = load_settings(survey, conf, words or ())
         storage, span = Storage(settings.survey_root), NightRange(*parse_nights(nights))
         now, chosen = dt.datetime.now(dt.UTC), tuple(filter(None, modules.split(",")))
-        with StageLock(storage, STAGE):
+        with StageLock(storage, ARCHIVE):
             if prune:
                 n_removed = remove_old_versions(storage, ["raw", "science"], now, span)
                 print(f"{n_removed} replaced versions, older than an hour, are removed")

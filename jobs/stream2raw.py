@@ -9,13 +9,14 @@ import typer
 from broker.commands.options import ConfOption, SetOption, SurveyOption
 from broker.kafka.preflight import check_input
 from broker.logs import log_as, log_to_stderr
+from broker.pipeline.metrics_server import watched
+from broker.pipeline.raw import Stream2Raw
 from broker.pipeline.runner import Runner, exit_code
-from broker.pipeline.stream2raw import STAGE, Stream2Raw
-from broker.pipeline.watch import watched
 from broker.settings import load_settings
 from broker.sinks.locks import StageLock
 from broker.spark.session import build_session, check_decoder_can_run
-from broker.storage import Storage
+from broker.tables.stages import RAW
+from broker.tables.storage import Storage
 
 
 def main(
@@ -32,12 +33,12 @@ def main(
     with exit_code():
         settings = load_settings(survey, conf, settings_words or ())
         log_as(settings.logs.format, survey)
-        with StageLock(Storage(settings.survey_root), STAGE):
+        with StageLock(Storage(settings.survey_root), RAW):
             check_input(settings.kafka.client_options(), settings.kafka.input_topic)
             spark = build_session(f"nightjar {survey} stream2raw")
             check_decoder_can_run(spark)
             stage = Stream2Raw(spark, settings, start)
-            with watched(spark, settings, [STAGE]):
+            with watched(spark, settings, [RAW]):
                 Runner(spark, once).run([stage.stream()])
 
 

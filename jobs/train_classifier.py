@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from broker.errors import NightjarError
-from broker.science.scoring import MODELS
+from broker.science.classifier.model import MODELS
 
 
 def main(

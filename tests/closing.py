@@ -19,9 +19,9 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from astropy.coordinates import Latitude, Longitude
 
-from broker.sinks.ledger_row import LedgerRow, ModuleCount, NightCount, OffsetRange
 from broker.sinks.publish import Publisher
-from broker.storage import Storage
+from broker.tables.ledger_row import LedgerRow, ModuleCount, NightCount, OffsetRange
+from broker.tables.storage import Storage
 from tests.science_rows import AT, NIGHTS, raw_rows, science_rows
 
 REPEAT_EVERY = 10

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from broker.kafka.host import free_port
-from broker.kafka.server import EmbeddedKafka
+from broker.kafka.embedded.host import free_port
+from broker.kafka.embedded.server import EmbeddedKafka
 from tests.job_environ import job_environ
 from tests.quick_java import QUICK_JAVA
 

@@ -20,7 +20,7 @@ from astropy.coordinates import Latitude, Longitude
 from broker.nights import night_of_mjd
 from broker.packets.files import iterate_packets
 from broker.packets.schemas import load_schema
-from broker.science.batch import SciencePass
+from broker.science.engine.science_pass import SciencePass
 from broker.surveys import Survey, get_survey
 from broker.surveys.arrow_columns import follow
 

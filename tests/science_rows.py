@@ -15,13 +15,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from broker.science.batch import SciencePass
-from broker.science.table import packet_fields, science_schema
+from broker.science.engine.science_pass import SciencePass
 from broker.settings import load_settings
-from broker.sinks.ledger_row import LedgerRow, NightCount, OffsetRange
 from broker.sinks.publish import Publisher
-from broker.storage import Storage
 from broker.surveys import get_survey
+from broker.tables.ledger_row import LedgerRow, NightCount, OffsetRange
+from broker.tables.science_schema import packet_fields, science_schema
+from broker.tables.storage import Storage
 
 FIRST_ID = 2_800_000_000_000_000_000
 """Beyond 2⁵³, as real ids are."""
@@ -85,9 +85,8 @@ _BY_TYPE: dict[pa.DataType, Draw] = {
 
 def schema_of(survey: str) -> pa.Schema:
     """The science table's declared columns."""
-    return science_schema(
-        get_survey(survey), SciencePass(survey, load_settings(survey, environ={}).science)
-    )
+    science = SciencePass(survey, load_settings(survey, environ={}).science)
+    return science_schema(get_survey(survey), science.fields)
 
 
 def science_rows(survey: str, numbers: Sequence[int], seed: int = 1) -> pa.Table:

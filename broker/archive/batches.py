@@ -6,16 +6,17 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from broker.archive.audit import INGEST_STAGES, LATER_STAGES, check_ingest, check_science
-from broker.archive.audit_topics import check_filters
-from broker.archive.contents import content_of_folder
-from broker.archive.finding import NightRange
-from broker.areas import ONLINE, night_folder
+from broker.audit.audit import check_ingest, check_science
+from broker.audit.topics import check_filters
 from broker.errors import CheckFailed
-from broker.sinks.closed import TakenBatch
-from broker.sinks.ledger import Ledger
-from broker.sinks.ledger_row import LedgerRow
-from broker.storage import Storage
+from broker.nights import NightRange
+from broker.tables import stages
+from broker.tables.closed_nights import TakenBatch
+from broker.tables.contents import content_of_folder
+from broker.tables.layout import ONLINE, night_folder
+from broker.tables.ledger import Ledger
+from broker.tables.ledger_row import LedgerRow
+from broker.tables.storage import Storage
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,10 @@ def find_batches(storage: Storage, night: int, taken: Iterable[str]) -> NightBat
     """Batches of a night beside those that were taken already."""
     ledger = Ledger(storage)
     known = {
-        row.key: row for stage in INGEST_STAGES for row in ledger.rows(stage) if rows_of(row, night)
+        row.key: row for stage in stages.INGEST for row in ledger.rows(stage) if rows_of(row, night)
     }
     raw = {key: row for key, row in known.items() if key not in frozenset(taken)}
-    done = {stage: frozenset(ledger.keys(stage)) for stage in LATER_STAGES}
+    done = {stage: frozenset(ledger.keys(stage)) for stage in stages.AFTER_INGEST}
     waiting = {}
     for key in raw:
         for stage, keys in reversed(done.items()):

@@ -11,16 +11,18 @@ from dataclasses import dataclass
 from pyspark.sql import SparkSession
 
 from broker.archive.batches import NightBatches, find_batches, prove
-from broker.archive.compact import archived_rows, arrange, cuts, online_rows
-from broker.archive.contents import content_by_batch
-from broker.areas import ARCHIVE, ONLINE, archived_batches, files_in, night_folder
+from broker.archive.night_rows import archived_rows, arrange, cuts, online_rows
 from broker.errors import LedgerError
 from broker.settings import Settings
-from broker.sinks.closed import ClosedNight, ClosedNights, Kind, TakenBatch
 from broker.sinks.faults import fault_point
-from broker.sinks.night_version import STAGE, NightVersion, finish, recover
-from broker.storage import Storage
+from broker.sinks.night_version import NightVersion, finish, recover
 from broker.surveys import get_survey
+from broker.tables import stages
+from broker.tables.closed_nights import ClosedNight, ClosedNights, Kind, TakenBatch
+from broker.tables.contents import content_by_batch
+from broker.tables.files import archived_batches, files_in
+from broker.tables.layout import ARCHIVE, ONLINE, night_folder
+from broker.tables.storage import Storage
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +84,7 @@ class NightCloser:
     ) -> ClosedNight:
         began = time.monotonic()
         fresh = prove(batches, self._storage, now)
-        fault_point(STAGE, "before_stage")
+        fault_point(stages.ARCHIVE, "before_stage")
         attempt = NightVersion(self._storage, batches.night, self._closed.next_key(batches.night))
         kind, late_rows = _kind(fresh, before)
         taken = fresh if before is None or kind == "late" else (*before.batches, *fresh)

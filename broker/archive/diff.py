@@ -10,9 +10,10 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from broker.areas import ARCHIVE, VERSIONS, files_in, night_folder
 from broker.errors import UsageError
-from broker.storage import Storage
+from broker.tables.files import files_in
+from broker.tables.layout import ARCHIVE, VERSIONS, night_folder
+from broker.tables.storage import Storage
 
 # What differs whenever a night is written again, whatever the science.
 _LEFT_OUT = ("raw_at", "science_at", "provenance.broker_version", "batch")

@@ -16,21 +16,23 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
 from broker.archive.close import log_closed, verify
-from broker.archive.compact import archived_rows, arrange, cuts
 from broker.archive.diff import NightDiff, diff_files
-from broker.archive.finding import NightRange
-from broker.archive.rows import POSITION, archived_columns
-from broker.areas import ARCHIVE, files_in, night_folder
+from broker.archive.night_rows import archived_rows, arrange, cuts
 from broker.errors import UsageError
-from broker.science.again import PartialPass, apply_again
-from broker.science.apply import apply_modules
-from broker.science.batch import SciencePass
+from broker.nights import NightRange
+from broker.science.engine.apply import apply_modules
+from broker.science.engine.partial_pass import PartialPass, apply_again
+from broker.science.engine.science_pass import SciencePass
 from broker.settings import Settings
-from broker.sinks.closed import ClosedNight, ClosedNights
 from broker.sinks.faults import fault_point
-from broker.sinks.night_version import STAGE, NightVersion, finish, recover
-from broker.storage import Storage
+from broker.sinks.night_version import NightVersion, finish, recover
 from broker.surveys import get_survey
+from broker.tables import stages
+from broker.tables.closed_nights import ClosedNight, ClosedNights
+from broker.tables.files import files_in
+from broker.tables.layout import ARCHIVE, night_folder
+from broker.tables.read_arrow import POSITION, archived_columns
+from broker.tables.storage import Storage
 
 log = logging.getLogger(__name__)
 
@@ -130,7 +132,7 @@ class Reprocessor:
     def _stage(self, night: int, at: dt.datetime) -> tuple[NightVersion, ClosedNight]:
         before = self._closed.current(night)
         assert before is not None
-        fault_point(STAGE, "before_stage")
+        fault_point(stages.ARCHIVE, "before_stage")
         attempt = NightVersion(self._storage, night, self._closed.next_key(night))
         folder = night_folder(ARCHIVE["science"], night)
         if self._storage.exists(folder):

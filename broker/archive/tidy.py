@@ -5,11 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Iterator
 
-from broker.archive.finding import NightRange
-from broker.areas import ONLINE, VERSIONS, archived_batches, night_folder, night_of
-from broker.sinks.closed import ClosedNight, ClosedNights
+from broker.nights import NightRange
 from broker.sinks.night_version import remove
-from broker.storage import Storage
+from broker.tables.closed_nights import ClosedNight, ClosedNights
+from broker.tables.files import archived_batches
+from broker.tables.layout import ONLINE, VERSIONS, night_folder, night_of
+from broker.tables.storage import Storage
 
 # A query that has begun on the old files may still read them.
 _READERS_TIME = dt.timedelta(hours=1)

@@ -22,8 +22,8 @@ from functools import cache
 from pathlib import Path
 
 from broker.client.alert import Alert, Received
-from broker.client.progress import Start
-from broker.client.topic import Message, read_topic
+from broker.client.progress import StartOfReading
+from broker.client.topic import ReceivedMessage, read_topic
 from broker.client.where import Where, unknown_field_error
 from broker.errors import InputError
 from broker.packets.fields import field_paths
@@ -34,7 +34,7 @@ from broker.settings import Settings, load_settings
 from broker.surveys.base import SCHEMAS_FOLDER
 
 OnError = Callable[[InputError], None]
-Messages = Generator[Message, None, None]
+Messages = Generator[ReceivedMessage, None, None]
 
 
 class Alerts(Iterator[Alert]):
@@ -86,7 +86,7 @@ class Alerts(Iterator[Alert]):
                     yield alert
                 message.handled()
 
-    def _decoded(self, message: Message) -> Alert | None:
+    def _decoded(self, message: ReceivedMessage) -> Alert | None:
         try:
             packet = self._decoder.decode(message.value, message.key)
         except InputError as error:
@@ -173,7 +173,9 @@ def iterate(
         if not _is_topic(source, servers, options):
             return _stored(Path(source), report)
         kafka = kafka_options(found, str(source), servers) | dict(options or {})
-        return read_topic(str(source), kafka, timeout_seconds, Start(group, since, before_keep))
+        return read_topic(
+            str(source), kafka, timeout_seconds, StartOfReading(group, since, before_keep)
+        )
 
     return Alerts(messages, decoder, chosen, max_alerts, on_error or _warn)
 
@@ -196,7 +198,7 @@ def kafka_options(settings: Settings, topic: str, servers: str | None) -> dict[s
 
 def _stored(source: Path, report: OnError) -> Messages:
     for packet in iterate_packets(source, on_error=report):
-        yield Message(packet.value, None, packet.name)
+        yield ReceivedMessage(packet.value, None, packet.name)
 
 
 def _warn(error: InputError) -> None:

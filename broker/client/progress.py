@@ -17,7 +17,7 @@ _KEEP_EVERY_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class StartOfReading:
     """Where to begin: at a time, else where a group has stopped, else at the first message.
 
     Parameters
@@ -53,7 +53,7 @@ class Lag:
 
 
 def find_start(
-    consumer: Consumer, topic: str, partitions: Sequence[int], start: Start
+    consumer: Consumer, topic: str, partitions: Sequence[int], start: StartOfReading
 ) -> list[TopicPartition]:
     """Place in each partition where reading begins."""
     first = [TopicPartition(topic, number, OFFSET_BEGINNING) for number in partitions]
@@ -91,10 +91,10 @@ def find_lag(consumer: Consumer, topic: str, partitions: Sequence[int]) -> list[
     return found
 
 
-class Progress:
+class GroupProgress:
     """Keeps on the broker how far a group has come; of a reader without a group, nothing."""
 
-    def __init__(self, consumer: Consumer, topic: str, start: Start) -> None:
+    def __init__(self, consumer: Consumer, topic: str, start: StartOfReading) -> None:
         self._consumer = consumer
         self._topic = topic
         self._start = start
@@ -102,7 +102,7 @@ class Progress:
         self._handled: dict[int, int] = {}
         self._kept_at = time.monotonic()
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> GroupProgress:
         return self
 
     def __exit__(

@@ -12,7 +12,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException
 
-from broker.client.progress import Lag, Progress, Start, find_lag, find_start
+from broker.client.progress import GroupProgress, Lag, StartOfReading, find_lag, find_start
 from broker.errors import FatalError, UsageError
 
 CONNECT_SECONDS = 5.0
@@ -39,7 +39,7 @@ _OPTIONS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class ReceivedMessage:
     """One Kafka record and where it lies."""
 
     value: bytes | None
@@ -54,8 +54,8 @@ def read_topic(
     topic: str,
     options: Mapping[str, str],
     timeout_seconds: float | None,
-    start: Start | None = None,
-) -> Generator[Message, None, None]:
+    start: StartOfReading | None = None,
+) -> Generator[ReceivedMessage, None, None]:
     """Yield every message of a topic, oldest first within each partition.
 
     Parameters
@@ -75,14 +75,14 @@ def read_topic(
     FatalError
         No broker answers, or it refuses us.
     """
-    start = start or Start()
+    start = start or StartOfReading()
     connection = _Connection(options, start.group)
     with closing(connection.consumer):
         partitions = connection.partitions_of(topic)
         with connection.explained():
             places = find_start(connection.consumer, topic, partitions, start)
         connection.consumer.assign(places)
-        with Progress(connection.consumer, topic, start) as progress:
+        with GroupProgress(connection.consumer, topic, start) as progress:
             yield from _messages(connection, progress, len(partitions), timeout_seconds)
 
 
@@ -100,15 +100,18 @@ def lag_of(topic: str, options: Mapping[str, str], group: str) -> list[Lag]:
 
 
 def _messages(
-    connection: _Connection, progress: Progress, n_partitions: int, timeout_seconds: float | None
-) -> Generator[Message, None, None]:
+    connection: _Connection,
+    progress: GroupProgress,
+    n_partitions: int,
+    timeout_seconds: float | None,
+) -> Generator[ReceivedMessage, None, None]:
     at_end: set[int] = set()
     last = time.monotonic()
     while True:
         record = connection.poll()
         if record is not None and record.error() is None:
             at_end.discard(record.partition())
-            yield Message(
+            yield ReceivedMessage(
                 record.value(),
                 record.key(),
                 f"{record.topic()} partition {record.partition()} offset {record.offset()}",

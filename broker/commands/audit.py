@@ -9,14 +9,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from broker.archive.audit import audit
-from broker.archive.audit_topics import OutputTopics
-from broker.archive.finding import Finding, NightRange
+from broker.audit.audit import audit
+from broker.audit.finding import Finding
+from broker.audit.topics import OutputTopics
 from broker.commands.options import ConfOption, SetOption, SurveyOption
 from broker.errors import CheckFailed, UsageError
-from broker.nights import parse_nights
+from broker.nights import NightRange, parse_nights
 from broker.settings import load_settings
-from broker.storage import Storage
+from broker.tables.storage import Storage
 
 
 def main(

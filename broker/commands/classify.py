@@ -32,7 +32,7 @@ def main(
     import pyarrow.parquet as pq
 
     from broker.errors import UsageError
-    from broker.science.light_curve_table import (
+    from broker.science.classifier.light_curve_table import (
         SPELLINGS,
         cut_light_curves,
         read_light_curves,

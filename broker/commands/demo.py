@@ -15,18 +15,18 @@ from rich.columns import Columns
 from rich.console import Console
 from rich.table import Table
 
-from broker.archive.audit import audit
-from broker.archive.audit_topics import OutputTopics
-from broker.archive.finding import Finding
+from broker.audit.audit import audit
+from broker.audit.finding import Finding
+from broker.audit.topics import OutputTopics
 from broker.commands.audit import show_findings
 from broker.errors import CheckFailed
-from broker.kafka.host import free_port
-from broker.kafka.server import EmbeddedKafka
+from broker.kafka.embedded.host import free_port
+from broker.kafka.embedded.server import EmbeddedKafka
 from broker.query.summary import Counts, ScienceSummary
 from broker.settings import PROJECT_ROOT, Settings, load_settings
 from broker.simulator.generated import GeneratedNight
-from broker.simulator.play import Plan, play_night, play_source
-from broker.storage import Storage
+from broker.simulator.play import PlayPlan, play_night, play_source
+from broker.tables.storage import Storage
 
 _TOPIC = "demo_alerts"
 _SEED = 1
@@ -88,9 +88,9 @@ def _settings(survey: str, data: Path | None, folder: Path, kafka: EmbeddedKafka
 
 def _play(settings: Settings, alerts: int) -> int:
     if settings.simulator.source is not None:
-        return play_source(settings, Plan()).sent
+        return play_source(settings, PlayPlan()).sent
     night = GeneratedNight(alerts, _SEED)
-    return play_night(settings, Plan(), night, f"synthetic night, seed {_SEED}").sent
+    return play_night(settings, PlayPlan(), night, f"synthetic night, seed {_SEED}").sent
 
 
 def _topics(settings: Settings) -> OutputTopics:
@@ -100,7 +100,7 @@ def _topics(settings: Settings) -> OutputTopics:
 
 def _run_stages(settings: Settings) -> None:
     from broker.logs import log_to_stderr
-    from broker.pipeline.every_stage import every_stream
+    from broker.pipeline.all_stages import every_stream
     from broker.pipeline.runner import Runner
     from broker.spark.session import build_session, check_decoder_can_run
 
@@ -113,7 +113,7 @@ def _run_stages(settings: Settings) -> None:
 
 
 def _show(settings: Settings, sent: int, findings: list[Finding], console: Console) -> None:
-    from broker.sinks.ledger import Ledger
+    from broker.tables.ledger import Ledger
 
     ledger = Ledger(Storage(settings.survey_root))
     raw, science = ledger.rows("raw"), ledger.rows("science")
@@ -142,7 +142,7 @@ def _show(settings: Settings, sent: int, findings: list[Finding], console: Conso
 
 def _by_filter(settings: Settings) -> Counter[str]:
     """Alerts that went out by filter; those of a filter without any are told too."""
-    from broker.sinks.ledger import Ledger
+    from broker.tables.ledger import Ledger
 
     counts: Counter[str] = Counter()
     for row in Ledger(Storage(settings.survey_root)).rows("distribute"):
@@ -154,7 +154,7 @@ def _show_as_subscriber(settings: Settings, console: Console) -> None:
     """Read one alert of the most selective filter that has any, as anybody may."""
     from broker.client import iterate
     from broker.client.show import BriefTable
-    from broker.sinks.published import topic_of
+    from broker.sinks.marker_topic import topic_of
 
     sent = {name: count for name, count in _by_filter(settings).items() if count}
     if not sent:

@@ -55,7 +55,7 @@ def _counts() -> list[pa.Field]:
     """What ``objects`` and cones have besides."""
     import pyarrow as pa
 
-    from broker.science.arrow import column
+    from broker.tables.declaration import column
 
     return [
         column("n_alerts", pa.int64(), "", "alerts of this object in these nights"),
@@ -68,13 +68,13 @@ def _counts() -> list[pa.Field]:
 def _science(settings: Settings) -> list[pa.Field]:
     import pyarrow as pa
 
-    from broker.science.arrow import column
-    from broker.science.batch import SciencePass
-    from broker.science.table import science_schema
+    from broker.science.engine.science_pass import SciencePass
     from broker.surveys import get_survey
+    from broker.tables.declaration import column
+    from broker.tables.science_schema import science_schema
 
     survey = get_survey(settings.survey)
-    declared = science_schema(survey, SciencePass(survey.name, settings.science))
+    declared = science_schema(survey, SciencePass(survey.name, settings.science).fields)
     batch = column("batch", pa.string(), "", "batch that the row came in")
     return [*declared, batch]
 
@@ -83,9 +83,9 @@ def _raw(settings: Settings) -> list[pa.Field]:
     import pyarrow as pa
 
     from broker.packets.schemas import load_schema
-    from broker.science.arrow import column
-    from broker.science.table import INGEST, packet_fields
     from broker.surveys import get_survey
+    from broker.tables.declaration import column
+    from broker.tables.science_schema import INGEST, packet_fields
 
     survey = get_survey(settings.survey)
     names = [field["name"] for field in load_schema(survey.schema_folder)["fields"]]

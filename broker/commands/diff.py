@@ -12,7 +12,7 @@ from broker.commands.options import ConfOption, SetOption, SurveyOption
 from broker.errors import CheckFailed
 from broker.nights import parse_night
 from broker.settings import load_settings
-from broker.storage import Storage
+from broker.tables.storage import Storage
 
 if TYPE_CHECKING:
     from broker.archive.diff import ColumnDiff, NightDiff

@@ -16,7 +16,7 @@ from broker.nights import parse_nights
 from broker.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from broker.commands.filter_bench import Bench
+    from broker.commands.filter_session import FilterSession
     from broker.filters.definition import FilterFile
 
 app = typer.Typer(no_args_is_help=True, help="List, check, back-test and compare filters; ask why.")
@@ -157,15 +157,17 @@ def why(
         show_why(values, alert_id, read.filter.name)
 
 
-def _open(file: str, conf: Path | None, words: list[str] | None) -> tuple[FilterFile, Bench]:
+def _open(
+    file: str, conf: Path | None, words: list[str] | None
+) -> tuple[FilterFile, FilterSession]:
     """Read a filter and start Spark for its survey."""
     read = _read(file, load_settings("ztf", conf, words or ()))
     settings = load_settings(read.filter.survey, conf, words or ())
 
     with Console(stderr=True).status("starting Spark"):
-        from broker.commands.filter_bench import Bench
+        from broker.commands.filter_session import FilterSession
 
-        return read, Bench(settings)
+        return read, FilterSession(settings)
 
 
 def _read(file: str, settings: Settings) -> FilterFile:

@@ -12,8 +12,8 @@ from broker.commands.options import ConfOption, SetOption, SurveyOption
 from broker.errors import SettingsError, UsageError
 
 if TYPE_CHECKING:
-    from broker.kafka.secure import Security
-    from broker.kafka.server import EmbeddedKafka
+    from broker.kafka.embedded.security import Security
+    from broker.kafka.embedded.server import EmbeddedKafka
 
 app = typer.Typer(no_args_is_help=True, help="A real Kafka on this machine, for trials and tests.")
 
@@ -52,8 +52,8 @@ def start(
 
 
 def _show_security(security: Security) -> None:
-    from broker.kafka.host import HOST
-    from broker.kafka.secure import OPEN_GROUPS, READER, WRITER
+    from broker.kafka.embedded.host import HOST
+    from broker.kafka.embedded.security import OPEN_GROUPS, READER, WRITER
 
     print(f"jobs, simulate  --conf {security.settings_file(WRITER)}")
     print(f"subscribers     --conf {security.settings_file(READER)}")
@@ -111,8 +111,8 @@ def _kafka(
     settings_words: list[str] | None,
     secure: bool = False,
 ) -> EmbeddedKafka:
-    from broker.kafka.secure import Security
-    from broker.kafka.server import EmbeddedKafka
+    from broker.kafka.embedded.security import Security
+    from broker.kafka.embedded.server import EmbeddedKafka
     from broker.settings import load_settings
 
     settings = load_settings(survey, conf, settings_words or ())

@@ -27,7 +27,7 @@ import typer
 
 from broker.errors import FatalError, SettingsError
 from broker.settings import PROJECT_ROOT
-from broker.storage import is_disk_full
+from broker.tables.storage import is_disk_full
 
 _PROJECT = "nightjar"
 # A worker has them from its Spark, and must have that Spark's version.

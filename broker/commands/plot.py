@@ -107,7 +107,7 @@ def record_page(record: Mapping[str, Any], settings: Settings) -> Figure:
 
 def _computed(record: Mapping[str, Any], settings: Settings, survey: Survey) -> dict[str, Any]:
     """Science columns of a survey's packet."""
-    from broker.science.batch import SciencePass
+    from broker.science.engine.science_pass import SciencePass
 
     science = SciencePass(survey.name, settings.science)
     science.load()
@@ -175,8 +175,8 @@ def _arrays(record: Mapping[str, Any], paths: Sequence[str], survey: Survey) -> 
     """Fields of a packet as columns of one row, typed as in the raw table."""
     import pyarrow as pa
 
-    from broker.science.table import packet_fields
     from broker.surveys.arrow_columns import follow
+    from broker.tables.science_schema import packet_fields
 
     tops = dict.fromkeys(path.partition(".")[0] for path in paths)
     columns = {

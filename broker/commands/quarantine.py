@@ -11,12 +11,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from broker.archive.quarantine import SHOWN, Quarantine
 from broker.commands.options import ConfOption, SetOption, SurveyOption
 from broker.errors import UsageError
 from broker.nights import parse_night
 from broker.settings import load_settings
-from broker.storage import Storage
+from broker.tables.quarantine import SHOWN, Quarantine
+from broker.tables.storage import Storage
 
 app = typer.Typer(no_args_is_help=True, help="Packets that could not be used.")
 
@@ -98,13 +98,14 @@ def replay_packets(
 ) -> None:
     """Ingest waiting packets again, after their cause was fixed."""
     from broker.logs import log_to_stderr
-    from broker.pipeline.replay import STAGE, Selection, replay
+    from broker.pipeline.replay import Selection, replay
     from broker.sinks.locks import StageLock
     from broker.spark.session import build_session, check_decoder_can_run
+    from broker.tables.stages import REPLAY
 
     log_to_stderr()
     settings = load_settings(survey, conf, words or ())
-    with StageLock(Storage(settings.survey_root), STAGE):
+    with StageLock(Storage(settings.survey_root), REPLAY):
         spark = build_session(f"nightjar {survey} quarantine replay")
         check_decoder_can_run(spark)
         row = replay(spark, settings, Selection(reason, parse_night(night) if night else None))

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from broker.commands.describe import described_columns
 from broker.commands.options import ConfOption, SetOption, SurveyOption
-from broker.commands.rows import FormatOption, OutOption, is_table, write_rows
+from broker.commands.rows_out import FormatOption, OutOption, is_table, write_rows
 from broker.errors import UsageError
 from broker.nights import parse_nights
 from broker.settings import Settings, load_settings

@@ -33,12 +33,13 @@ def main(
     turn. When one dies, the others finish their batch, and the exit code is 3.
     """
     from broker.logs import log_as, log_to_stderr
-    from broker.pipeline.every_stage import STAGES, every_stream, lock_every_stage
+    from broker.pipeline.all_stages import every_stream, lock_every_stage
+    from broker.pipeline.metrics_server import watched
     from broker.pipeline.runner import Runner, exit_code
-    from broker.pipeline.watch import watched
     from broker.settings import load_settings
     from broker.spark.session import build_session, check_decoder_can_run
-    from broker.storage import Storage
+    from broker.tables.stages import STREAMING
+    from broker.tables.storage import Storage
 
     log_to_stderr()
     with exit_code(), ExitStack() as locks:
@@ -49,7 +50,7 @@ def main(
         spark = build_session(f"nightjar {survey}")
         check_decoder_can_run(spark)
         runner = Runner(spark, once)
-        with watched(spark, settings, STAGES):
+        with watched(spark, settings, STREAMING):
             runner.run(every_stream(spark, settings, runner.check_stop, start, skip_bad_filters))
 
 

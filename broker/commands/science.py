@@ -14,7 +14,7 @@ from broker.settings import load_settings
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from broker.storage import Storage
+    from broker.tables.storage import Storage
 
 app = typer.Typer(no_args_is_help=True, help="Science modules.")
 
@@ -33,9 +33,9 @@ def explain(
     words: SetOption = None,
 ) -> None:
     """Show every module's inputs, rule by rule outcome and output for one alert."""
-    from broker.science.batch import SciencePass
-    from broker.science.explain import explain_alert
-    from broker.storage import Storage
+    from broker.science.engine.explain import explain_alert
+    from broker.science.engine.science_pass import SciencePass
+    from broker.tables.storage import Storage
 
     if not alert_id.isascii() or not alert_id.isdigit():
         raise UsageError(f"{alert_id!r} is not an alert id; give the number that `alert_id` has")

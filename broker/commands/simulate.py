@@ -12,11 +12,11 @@ from broker.errors import UsageError
 
 if TYPE_CHECKING:
     from broker.settings import Settings
-    from broker.simulator.play import Plan
+    from broker.simulator.play import PlayPlan
 
 _INTERRUPTED = 130
 _PACE = "Pace"
-_FAULTS = "Faults, for tests and rehearsals"
+_FAULTS = "Faults, for tests"
 _SYNTHETIC = "Synthetic night"
 
 
@@ -109,7 +109,7 @@ def main(
     Every delivery is confirmed; the last line counts them. Exit code 1 if one failed.
     """
     from broker.simulator.faults import Faults
-    from broker.simulator.play import Plan
+    from broker.simulator.play import PlayPlan
 
     if (burst is None) != (every is None):
         raise UsageError("a burst needs --burst ALERTS and --every SECONDS")
@@ -136,7 +136,7 @@ def main(
     words = [f"{key}={value}" for key, value in options.items() if value is not None]
     settings, own_schemas = _settings(survey, conf, [*words, *(settings_words or ())])
     faults = Faults(corrupt_fraction, repeat_fraction, shuffle_window, seed)
-    _play(settings, Plan(repeat, faults, strict, own_schemas), synthetic, seed)
+    _play(settings, PlayPlan(repeat, faults, strict, own_schemas), synthetic, seed)
 
 
 def _settings(survey: str, conf: Path | None, words: list[str]) -> tuple[Settings, bool]:
@@ -153,7 +153,7 @@ def _settings(survey: str, conf: Path | None, words: list[str]) -> tuple[Setting
     return load_settings(survey, None, [*fink.overrides, *words]), True
 
 
-def _play(settings: Settings, plan: Plan, synthetic: int | None, seed: int) -> None:
+def _play(settings: Settings, plan: PlayPlan, synthetic: int | None, seed: int) -> None:
     from broker.simulator.generated import GeneratedNight
     from broker.simulator.play import play_night, play_source
 

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from broker.pipeline.backlog import Waiting
+    from broker.pipeline.lag import Waiting
     from broker.settings import Settings
-    from broker.sinks.ledger import Commit, Ledger
-    from broker.storage import Storage
+    from broker.tables.ledger import Commit, Ledger
+    from broker.tables.storage import Storage
 
 _DAY = 86_400.0
 # Latencies are those of so many batches, the latest.
@@ -62,16 +62,16 @@ def main(
     from rich.columns import Columns
     from rich.console import Console
 
-    from broker.pipeline.every_stage import STAGES
     from broker.settings import load_settings
-    from broker.sinks.ledger import Ledger
-    from broker.storage import Storage
+    from broker.tables.ledger import Ledger
+    from broker.tables.stages import STREAMING
+    from broker.tables.storage import Storage
 
     settings = load_settings(survey, conf, words or ())
     storage = Storage(settings.survey_root)
     console = Console(highlight=False)
     ledger = Ledger(storage)
-    stages = [_status(storage, ledger, settings, stage) for stage in STAGES]
+    stages = [_status(storage, ledger, settings, stage) for stage in STREAMING]
     console.print(f"[bold]{survey}[/] in {settings.survey_root}{_disk(storage)}", soft_wrap=True)
     console.print(_now(stages, time.time()))
     console.print(_last_day(stages))
@@ -83,8 +83,9 @@ def main(
 
 
 def _status(storage: Storage, ledger: Ledger, settings: Settings, stage: str) -> StageStatus:
-    from broker.pipeline.backlog import UPSTREAM, recent, waiting, waiting_in_kafka
+    from broker.pipeline.lag import recent, waiting, waiting_in_kafka
     from broker.sinks.locks import holder
+    from broker.tables.stages import UPSTREAM
 
     batches = recent(ledger, stage, time.time() - _DAY, at_least=1)
     left = waiting(ledger, stage) if UPSTREAM[stage] else waiting_in_kafka(ledger, settings)
@@ -101,7 +102,7 @@ def _status(storage: Storage, ledger: Ledger, settings: Settings, stage: str) ->
 def _latency(storage: Storage, batches: list[Commit]) -> tuple[float, float, float] | None:
     import numpy as np
 
-    from broker.pipeline.backlog import arrival_times
+    from broker.pipeline.lag import arrival_times
 
     spans = [commit.at - arrival_times(storage, commit.row) for commit in batches]
     seconds = np.concatenate([np.empty(0), *spans])

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from broker.settings import Settings
-    from broker.sinks.published import Published
+    from broker.sinks.marker_topic import MarkerTopic
 
 _PATIENCE_SECONDS = 10.0
 _DAY = dt.timedelta(days=1)
@@ -68,8 +68,8 @@ def read_lines(settings: Settings, options: dict[str, str]) -> list[TopicLine]:
     UsageError
         Nothing has been published there.
     """
-    from broker.kafka.topics import Topics
-    from broker.sinks.published import NAME, read_published, topic_of
+    from broker.kafka.cluster import Topics
+    from broker.sinks.marker_topic import NAME, read_marker_topic, topic_of
 
     topics = Topics(options, _PATIENCE_SECONDS)
     marker = topic_of(settings.kafka.output_prefix, settings.survey, NAME)
@@ -80,12 +80,12 @@ def read_lines(settings: Settings, options: dict[str, str]) -> list[TopicLine]:
             f"{settings.survey} has sent anything there; see --servers, --survey and "
             "kafka.output_prefix"
         )
-    published = read_published(options, marker, known[marker], _PATIENCE_SECONDS)
+    published = read_marker_topic(options, marker, known[marker], _PATIENCE_SECONDS)
     topics_of = [item.topic for item in published.filters.values() if item.topic in known]
     return _lines(published, topics.settings(topics_of, "retention.ms"))
 
 
-def _lines(published: Published, retention_ms: dict[str, str]) -> list[TopicLine]:
+def _lines(published: MarkerTopic, retention_ms: dict[str, str]) -> list[TopicLine]:
     lines = []
     for name, item in sorted(published.filters.items()):
         kept = retention_ms.get(item.topic)
@@ -104,12 +104,12 @@ def _lines(published: Published, retention_ms: dict[str, str]) -> list[TopicLine
     return lines
 
 
-def _last_day(published: Published) -> list[str]:
+def _last_day(published: MarkerTopic) -> list[str]:
     since = dt.datetime.now(dt.UTC) - _DAY
     return [key for key, at in published.sent_at.items() if at > since]
 
 
-def _sent(published: Published, name: str, batches: Iterable[str]) -> int:
+def _sent(published: MarkerTopic, name: str, batches: Iterable[str]) -> int:
     return sum(
         count.matched
         for key in batches

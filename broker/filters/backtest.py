@@ -16,7 +16,7 @@ _EXAMPLES = 5
 
 
 @dataclass(frozen=True)
-class NightCount:
+class NightMatches:
     """Alerts and objects of one night: in the stream, and of these past the filter."""
 
     night: int
@@ -60,7 +60,7 @@ class PassedObject:
 class BackTest:
     """A filter's work over some nights."""
 
-    nights: tuple[NightCount, ...]
+    nights: tuple[NightMatches, ...]
     clauses: tuple[ClauseCount, ...]
     objects: int
     examples: tuple[PassedObject, ...]
@@ -137,7 +137,7 @@ def back_test(rows: DataFrame, clauses: Sequence[Clause]) -> BackTest:
     passed = rows.where(_all(flags))
     return BackTest(
         nights=tuple(
-            NightCount(c["night"], c["alerts"], c["objects"], c["passed"], c["passed_objects"])
+            NightMatches(c["night"], c["alerts"], c["objects"], c["passed"], c["passed_objects"])
             for c in counts
         ),
         clauses=tuple(

@@ -15,7 +15,7 @@ from broker.errors import InputError
 from broker.filters.check import NO_MATCH, CheckedFilter, Checker
 from broker.filters.definition import Filter, filter_files, read_filter, repeated_names
 from broker.filters.session import move
-from broker.storage import Storage
+from broker.tables.storage import Storage
 
 MATCHES = "matches"
 """Column with the positions of the filters that an alert passes, array<int>, never null."""

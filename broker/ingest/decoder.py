@@ -23,9 +23,9 @@ from broker.ingest.framing import (
 from broker.ingest.headers import LEARN_AT_ONCE, Header, KnownHeaders, parse_header
 from broker.ingest.writers import Writer, align, reader_schema
 from broker.packets.schemas import fingerprint, load_registered, load_schema, registered_ids
-from broker.settings import Ingest
-from broker.storage import Storage
+from broker.settings import IngestSettings
 from broker.surveys import Survey
+from broker.tables.storage import Storage
 
 _SAMPLE = 100
 _HEADER_COLUMNS = "digest string, crc32 bigint, length int, codec string, schema string"
@@ -50,7 +50,7 @@ class PacketDecoder:
         The framing needs a schema that the settings do not name.
     """
 
-    def __init__(self, survey: Survey, ingest: Ingest, storage: Storage) -> None:
+    def __init__(self, survey: Survey, ingest: IngestSettings, storage: Storage) -> None:
         self.survey = survey
         self._ingest = ingest
         self._reader = reader_schema(survey)

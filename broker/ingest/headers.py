@@ -14,7 +14,7 @@ from broker.ingest.writers import inlined
 from broker.packets.container import header_schema, read_header
 from broker.packets.datum import describe
 from broker.packets.schemas import canonical
-from broker.storage import Storage
+from broker.tables.storage import Storage
 
 SYNC_BYTES = 16
 # Rubbish must not grow the decoder without end; real surveys change versions a few times a year.

@@ -11,13 +11,13 @@ import json
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
+import confluent_kafka
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from broker.errors import DataLoss, FatalError
-from broker.storage import Storage
-
-Place = tuple[str, int]
+from broker.kafka.positions import TopicPartition
+from broker.tables.storage import Storage
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,9 @@ class BatchOffsets:
         Where the checkpoint's stream began: at the end of the ledger, or where the operator chose.
     """
 
-    spans: Mapping[Place, Span]
-    gone: frozenset[Place] = frozenset()
-    began: Mapping[Place, int] = field(default_factory=dict)
+    spans: Mapping[TopicPartition, Span]
+    gone: frozenset[TopicPartition] = frozenset()
+    began: Mapping[TopicPartition, int] = field(default_factory=dict)
 
 
 def batch_offsets(storage: Storage, checkpoint: str, batch_id: int) -> BatchOffsets:
@@ -81,17 +81,17 @@ def batch_time(storage: Storage, checkpoint: str, batch_id: int) -> dt.datetime:
     return dt.datetime.fromtimestamp(milliseconds / 1000, dt.UTC)
 
 
-def _offset_log(text: str) -> dict[Place, int]:
+def _offset_log(text: str) -> dict[TopicPartition, int]:
     """Offsets in the last line of a Spark offset log file."""
     offsets: dict[str, dict[str, int]] = json.loads(text.strip().splitlines()[-1])
     return {
-        (topic, int(partition)): offset
+        TopicPartition(topic, int(partition)): offset
         for topic, partitions in offsets.items()
         for partition, offset in partitions.items()
     }
 
 
-class Broker:
+class InputCluster:
     """What an input cluster says of its topics.
 
     Parameters
@@ -107,7 +107,7 @@ class Broker:
         self._servers = options["bootstrap.servers"]
         self._admin = AdminClient({**options, "log_level": 0})
 
-    def partitions(self) -> set[Place]:
+    def partitions(self) -> set[TopicPartition]:
         """All partitions of all topics.
 
         Raises
@@ -119,24 +119,28 @@ class Broker:
             topics = self._admin.list_topics(timeout=self._patience).topics
         except KafkaException as error:
             raise self._silent(error) from None
-        return {(name, number) for name, topic in topics.items() for number in topic.partitions}
+        return {
+            TopicPartition(name, number)
+            for name, topic in topics.items()
+            for number in topic.partitions
+        }
 
-    def watermarks(self, places: set[Place]) -> dict[Place, Watermarks]:
+    def watermarks(self, places: set[TopicPartition]) -> dict[TopicPartition, Watermarks]:
         """Watermarks of those of the partitions that still exist."""
         wanted = places & self.partitions()
         low = self._offsets(wanted, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
         high = self._offsets(wanted, OffsetSpec.latest())  # type: ignore[no-untyped-call]
         return {p: Watermarks(low[p], high[p]) for p in wanted if p in low and p in high}
 
-    def _offsets(self, places: set[Place], spec: OffsetSpec) -> dict[Place, int]:
+    def _offsets(self, places: set[TopicPartition], spec: OffsetSpec) -> dict[TopicPartition, int]:
         if not places:
             return {}
-        request = {TopicPartition(topic, number): spec for topic, number in places}
+        request = {confluent_kafka.TopicPartition(*place): spec for place in places}
         futures = self._admin.list_offsets(request, request_timeout=self._patience)
         found = {}
         for at, future in futures.items():
             try:
-                found[at.topic, at.partition] = int(future.result().offset)
+                found[TopicPartition(at.topic, at.partition)] = int(future.result().offset)
             except KafkaException as error:
                 if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
                     raise self._silent(error) from None
@@ -151,8 +155,8 @@ class Broker:
 
 def check_nothing_missed(
     batch: BatchOffsets,
-    reached: Mapping[Place, Reached],
-    watermarks: Mapping[Place, Watermarks],
+    reached: Mapping[TopicPartition, Reached],
+    watermarks: Mapping[TopicPartition, Watermarks],
     *,
     read_all: bool,
 ) -> None:
@@ -185,7 +189,9 @@ def check_nothing_missed(
     check_none_vanished(batch.gone - watermarks.keys(), reached)
 
 
-def check_none_vanished(gone: Set[Place], reached: Mapping[Place, Reached]) -> None:
+def check_none_vanished(
+    gone: Set[TopicPartition], reached: Mapping[TopicPartition, Reached]
+) -> None:
     """Make sure that partitions which are gone had been read to their end.
 
     Raises
@@ -199,7 +205,7 @@ def check_none_vanished(gone: Set[Place], reached: Mapping[Place, Reached]) -> N
             raise _loss(place, last.until, last.end, "the topic vanished before they were read")
 
 
-def _check_span(place: Place, span: Span, kept: Watermarks | None, read_all: bool) -> None:
+def _check_span(place: TopicPartition, span: Span, kept: Watermarks | None, read_all: bool) -> None:
     if span.until < span.start:
         raise _loss(place, span.until, span.start, "the topic was emptied or created anew")
     if read_all:
@@ -213,7 +219,7 @@ def _check_span(place: Place, span: Span, kept: Watermarks | None, read_all: boo
         raise _loss(place, kept.high, span.until, "the topic was emptied or created anew")
 
 
-def _loss(place: Place, start: int, until: int, why: str) -> DataLoss:
+def _loss(place: TopicPartition, start: int, until: int, why: str) -> DataLoss:
     return DataLoss(
         f"records are missing: topic {place[0]}, partition {place[1]}, offsets {start} to "
         f"{until - 1} ({why}). If they cannot be had again, remove the folder "

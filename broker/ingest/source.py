@@ -11,8 +11,9 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
 from broker.errors import UsageError
-from broker.ingest.offsets import Place, Reached, Span
-from broker.kafka_settings import Kafka
+from broker.ingest.offsets import Reached, Span
+from broker.kafka.positions import TopicPartition
+from broker.settings.kafka import KafkaSettings
 from broker.spark.constants import time_of_batch
 
 _EARLIEST = -2
@@ -31,7 +32,7 @@ def is_pattern(topic: str) -> bool:
     return re.fullmatch(r"[A-Za-z0-9._-]+", topic) is None
 
 
-def matching(topic: str, places: set[Place]) -> set[Place]:
+def matching(topic: str, places: set[TopicPartition]) -> set[TopicPartition]:
     """Partitions of the topics that a topic setting means."""
     if is_pattern(topic):
         return {place for place in places if re.fullmatch(topic, place[0])}
@@ -39,7 +40,7 @@ def matching(topic: str, places: set[Place]) -> set[Place]:
 
 
 def stream_packets(
-    spark: SparkSession, kafka: Kafka, starting: Mapping[str, str], max_offsets: int
+    spark: SparkSession, kafka: KafkaSettings, starting: Mapping[str, str], max_offsets: int
 ) -> DataFrame:
     """Messages as ``value, topic, partition, offset, kafka_timestamp``.
 
@@ -63,7 +64,9 @@ def stream_packets(
     return _named(reader.load())
 
 
-def read_packets(spark: SparkSession, kafka: Kafka, spans: Mapping[Place, Span]) -> DataFrame:
+def read_packets(
+    spark: SparkSession, kafka: KafkaSettings, spans: Mapping[TopicPartition, Span]
+) -> DataFrame:
     """Messages of some offsets, with the columns of `stream_packets`."""
     partitions: dict[str, list[int]] = {}
     starts: dict[str, dict[str, int]] = {}
@@ -100,13 +103,13 @@ def _subscription(topic: str) -> tuple[str, str]:
     return ("subscribePattern", f"^(?:{topic})$") if is_pattern(topic) else ("subscribe", topic)
 
 
-def spark_options(kafka: Kafka) -> dict[str, str]:
+def spark_options(kafka: KafkaSettings) -> dict[str, str]:
     """Options of Spark's Kafka source for the input cluster."""
     return {**kafka.spark_options(), **_FETCHING}
 
 
 def starting_options(
-    start: str, topic: str, reached: Mapping[Place, Reached], places: set[Place]
+    start: str, topic: str, reached: Mapping[TopicPartition, Reached], places: set[TopicPartition]
 ) -> dict[str, str]:
     """Where a stream without a checkpoint starts.
 
@@ -146,13 +149,13 @@ def starting_options(
 
 
 def _from_ledger(
-    topic: str, reached: Mapping[Place, Reached], places: set[Place]
+    topic: str, reached: Mapping[TopicPartition, Reached], places: set[TopicPartition]
 ) -> dict[str, str]:
     wanted = matching(topic, places)
     if not any(place in reached for place in wanted):
         return {"startingOffsets": "earliest"}
     offsets: dict[str, dict[str, int]] = {}
     for name, number in sorted(wanted):
-        last = reached.get((name, number))
+        last = reached.get(TopicPartition(name, number))
         offsets.setdefault(name, {})[str(number)] = last.until if last else _EARLIEST
     return {"startingOffsets": json.dumps(offsets)}

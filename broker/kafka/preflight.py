@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from difflib import SequenceMatcher
 
 from broker.errors import FatalError
-from broker.kafka.topics import Topics
+from broker.kafka.cluster import Topics
 
 _PATIENCE_SECONDS = 10.0
 _SHOWN = 10

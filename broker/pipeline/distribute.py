@@ -15,34 +15,34 @@ from pyspark.sql.types import StructType
 
 from broker.filters import MATCHES, FilterSet
 from broker.ingest.offsets import batch_time
-from broker.kafka.topics import Topics
+from broker.kafka.cluster import Topics
 from broker.logs import note
-from broker.pipeline.follow import finished_batches, follow_ledger
+from broker.pipeline.follow_ledger import finished_batches, follow_ledger
 from broker.pipeline.routes import Routes
 from broker.pipeline.runner import Stream
-from broker.science.batch import SciencePass
-from broker.science.spark_types import to_spark_schema
-from broker.science.table import science_schema
+from broker.science.engine.science_pass import SciencePass
 from broker.settings import Settings
-from broker.sinks.kafka import Message, Send, Transactions
-from broker.sinks.ledger_row import FilterCount, LedgerRow
-from broker.sinks.publish import AREAS, REHEARSAL, Attempt, Publisher
-from broker.sinks.published import (
+from broker.sinks.marker_topic import (
     NAME,
-    STAGE,
     TOPIC_CONFIG,
-    Published,
+    MarkerTopic,
     batch_message,
     filter_messages,
-    read_published,
+    read_marker_topic,
     topic_of,
 )
-from broker.storage import Storage
+from broker.sinks.publish import Attempt, Publisher
+from broker.sinks.transactions import OutgoingMessage, Send, Transactions
+from broker.spark.types import to_spark_schema
 from broker.surveys import get_survey
+from broker.tables.layout import AREAS
+from broker.tables.ledger_row import FilterCount, LedgerRow
+from broker.tables.science_schema import science_schema
+from broker.tables.stages import DISTRIBUTE, SCIENCE, UPSTREAM
+from broker.tables.storage import Storage
 
 log = logging.getLogger(__name__)
 
-UPSTREAM = "science"
 CHECKPOINT = "checkpoints/distribute"
 _AT_ONCE = 8000
 """Alerts that pass through the driver's memory together; some hundred MB with all their images."""
@@ -73,7 +73,7 @@ class Distribute:
 
     def __post_init__(self) -> None:
         self._storage = Storage(self.settings.survey_root)
-        self._publisher = Publisher(self._storage, STAGE)
+        self._publisher = Publisher(self._storage, DISTRIBUTE)
         self._options = self.settings.kafka.output_options()
         self._patience = self.settings.distribute.delivery_timeout_seconds
         self._marker = topic_of(self.settings.kafka.output_prefix, self.settings.survey, NAME)
@@ -100,37 +100,29 @@ class Distribute:
         )
         self._topics = Topics(self._options, self._patience)
         self._transactions = Transactions(
-            self._options, f"nightjar-{self.settings.survey}-{STAGE}", self._patience, STAGE
+            self._options,
+            f"nightjar-{self.settings.survey}-{DISTRIBUTE}",
+            self._patience,
+            DISTRIBUTE,
         )
         # From here on no earlier process can add to what the marker topic tells.
         self._transactions.start()
         self._published = self._read_published()
         self._take_filters()
         return Stream(
-            name=STAGE,
-            frame=follow_ledger(self.spark, self._storage, (UPSTREAM,)),
+            name=DISTRIBUTE,
+            frame=follow_ledger(self.spark, self._storage, UPSTREAM[DISTRIBUTE]),
             process=self.process,
             checkpoint=self._storage.uri(CHECKPOINT),
             trigger_seconds=self.settings.ingest.trigger_seconds,
         )
-
-    def rehearse(self, science_area: str, raw_area: str) -> None:
-        """Make the messages of rows that are staged only, and send none of them."""
-        nights = self._storage.names(science_area)
-
-        def read_raw(columns: StructType) -> DataFrame:
-            return self._read(raw_area, nights, REHEARSAL, columns)
-
-        science = self._read(science_area, nights, REHEARSAL, self._science)
-        for _ in self._messages(science, read_raw):
-            pass
 
     def process(self, rows: DataFrame, batch_id: int) -> None:
         """Send every science batch that a trigger brought."""
         at = batch_time(self._storage, CHECKPOINT, batch_id)
         for _, key in finished_batches(rows):
             self.check_stop()
-            if self._publisher.ledger.has(STAGE, key):
+            if self._publisher.ledger.has(DISTRIBUTE, key):
                 log.info("batch %s is committed already", key)
             elif key in self._published.batches:
                 log.info("batch %s was published already; only its ledger row was missing", key)
@@ -138,7 +130,7 @@ class Distribute:
             else:
                 if self._filters.reload():
                     self._take_filters()
-                self._run(self._publisher.ledger.row(UPSTREAM, key), at)
+                self._run(self._publisher.ledger.row(SCIENCE, key), at)
 
     def _run(self, upstream: LedgerRow, at: dt.datetime) -> None:
         began = time.monotonic()
@@ -147,9 +139,9 @@ class Distribute:
         attempt = self._publisher.attempt(upstream.key)
         row = LedgerRow(
             survey=self.settings.survey,
-            stage=STAGE,
+            stage=DISTRIBUTE,
             key=upstream.key,
-            upstream=UPSTREAM,
+            upstream=SCIENCE,
             batch_time=at,
             seconds=0.0,
             read=upstream.written,
@@ -195,7 +187,7 @@ class Distribute:
         science: DataFrame,
         read_raw: Callable[[StructType], DataFrame],
         parts: int = 1,
-    ) -> Iterator[tuple[int, Message]]:
+    ) -> Iterator[tuple[int, OutgoingMessage]]:
         """Every message of science rows, with the position of its filter; part by part."""
         for part in range(parts):
             # By object, so that the alerts of one stay in order.
@@ -230,15 +222,15 @@ class Distribute:
 
     def _science_columns(self) -> StructType:
         science = SciencePass(self.settings.survey, self.settings.science)
-        declared = science_schema(get_survey(self.settings.survey), science)
+        declared = science_schema(get_survey(self.settings.survey), science.fields)
         return to_spark_schema(declared, described=False)
 
-    def _read_published(self) -> Published:
+    def _read_published(self) -> MarkerTopic:
         known = self._topics.partitions()
         if self._marker not in known:
             self._topics.make(self._marker, 1, TOPIC_CONFIG)
-        committed = self._publisher.ledger.commit_times(STAGE)
-        return read_published(
+        committed = self._publisher.ledger.commit_times(DISTRIBUTE)
+        return read_marker_topic(
             self._options, self._marker, known.get(self._marker, 1), self._patience, committed
         )
 

@@ -11,8 +11,8 @@ from broker.errors import LedgerError
 from broker.ingest.decoder import PacketDecoder
 from broker.ingest.framing import UNKNOWN_HEADER
 from broker.ingest.rows import quarantine_rows, raw_rows
-from broker.sinks.ledger_row import NightCount, ReasonCount
 from broker.sinks.publish import Attempt
+from broker.tables.ledger_row import NightCount, ReasonCount
 
 # Each round reads the batch again; a survey's whole history has fewer headers than this many learn.
 _LEARNING_ROUNDS = 8
@@ -86,11 +86,6 @@ def ingest(
         by_night=tuple(NightCount(night, rows) for night, rows in sorted(staged.items())),
         by_reason=tuple(ReasonCount(reason, n) for reason, n in sorted(refused.items())),
     )
-
-
-def rehearse(decoder: PacketDecoder, packets: DataFrame, attempt: Attempt) -> None:
-    """Stage packets for nothing: Java compiles now what would make the first batches slow."""
-    _stage_raw(decoder.decode(packets), attempt)
 
 
 def _stage_sound(decoder: PacketDecoder, packets: DataFrame, attempt: Attempt) -> _Pass:

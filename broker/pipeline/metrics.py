@@ -29,10 +29,10 @@ from pyspark.sql.streaming.listener import (
     StreamingQueryListener,
 )
 
-from broker.pipeline import raw2science, stream2raw
-from broker.pipeline.backlog import UPSTREAM, LedgerWatch, arrival_times, waiting
-from broker.sinks.ledger import Commit
-from broker.storage import Storage
+from broker.pipeline.lag import LedgerWatch, arrival_times, waiting
+from broker.tables.ledger import Commit
+from broker.tables.stages import RAW, SCIENCE, UPSTREAM
+from broker.tables.storage import Storage
 from broker.units import Floats
 
 Labels = tuple[str, ...]
@@ -55,7 +55,7 @@ class StageMetrics(Collector):
     """
 
     def __init__(
-        self, storage: Storage, survey: str, stages: Sequence[str], progress: Progress
+        self, storage: Storage, survey: str, stages: Sequence[str], progress: QueryProgress
     ) -> None:
         self._storage = storage
         self._survey = survey
@@ -84,9 +84,9 @@ class StageMetrics(Collector):
         self._add("alerts_out", row.written, stage)
         self._span("batch_seconds", np.array([row.seconds]), stage)
         self._span("latency_seconds", commit.at - arrival_times(self._storage, row), stage)
-        if row.stage == stream2raw.STAGE:
+        if row.stage == RAW:
             self._add("bytes_in", row.bytes_read)
-        if row.stage == raw2science.STAGE:
+        if row.stage == SCIENCE:
             self._add("repeats", row.repeats)
         for reason in row.by_reason:
             self._add("quarantined", reason.packets, reason.reason)
@@ -142,7 +142,7 @@ class StageMetrics(Collector):
         return left.alerts, left.since
 
 
-class Progress(StreamingQueryListener):
+class QueryProgress(StreamingQueryListener):
     """What Spark reports of the queries, which bear their stages' names.
 
     Attributes
@@ -175,7 +175,7 @@ class Progress(StreamingQueryListener):
 
     def onQueryIdle(self, event: QueryIdleEvent) -> None:  # noqa: N802 - Spark's name
         """Nothing waits for this query."""
-        if self._names.get(event.runId) == stream2raw.STAGE:
+        if self._names.get(event.runId) == RAW:
             self.behind, self.behind_since = 0, time.time()
 
     def onQueryTerminated(self, event: QueryTerminatedEvent) -> None:  # noqa: N802 - Spark's name
@@ -188,7 +188,7 @@ class Progress(StreamingQueryListener):
         for phase, milliseconds in progress["durationMs"].items():
             if phase != "triggerExecution":  # the sum of the others
                 self.seconds[stage, phase] += milliseconds / 1e3
-        if stage == stream2raw.STAGE:
+        if stage == RAW:
             self.behind = sum(map(_messages_behind, progress["sources"]))
             if not self.behind or self.behind_since is None:
                 self.behind_since = now

@@ -10,10 +10,10 @@ from pyspark.sql.types import DataType, StringType, StructType
 
 from broker.filters import MATCHES, Filter
 from broker.packets.schemas import load_schema, schema_text
-from broker.science.spark_types import to_spark_schema
-from broker.science.table import packet_fields
 from broker.sinks.packets_out import PacketKind, packet_schema
+from broker.spark.types import to_spark_schema
 from broker.surveys import Survey
+from broker.tables.science_schema import packet_fields
 
 ANSWER = "classification"
 """Payload that is no science row but what the survey wants to hear."""

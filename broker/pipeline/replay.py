@@ -17,14 +17,15 @@ from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 from broker.ingest.decoder import PacketDecoder
 from broker.pipeline.ingest_batch import ingest
 from broker.settings import Settings
-from broker.sinks.ledger_row import LedgerRow, OffsetRange
-from broker.sinks.publish import AREAS, Attempt, Publisher
-from broker.storage import Storage
+from broker.sinks.publish import Attempt, Publisher
 from broker.surveys import get_survey
+from broker.tables.layout import AREAS
+from broker.tables.ledger_row import LedgerRow, OffsetRange
+from broker.tables.stages import REPLAY
+from broker.tables.storage import Storage
 
 log = logging.getLogger(__name__)
 
-STAGE = "replay"
 _POSITION = ("topic", "partition", "offset")
 
 
@@ -49,7 +50,7 @@ def replay(spark: SparkSession, settings: Settings, selection: Selection) -> Led
     """
     began = time.monotonic()
     storage = Storage(settings.survey_root)
-    publisher = Publisher(storage, STAGE)
+    publisher = Publisher(storage, REPLAY)
     publisher.recover()
     packets = _waiting(spark, storage, publisher, selection)
     if packets is None or packets.isEmpty():
@@ -63,7 +64,7 @@ def replay(spark: SparkSession, settings: Settings, selection: Selection) -> Led
         return None
     row = LedgerRow(
         survey=settings.survey,
-        stage=STAGE,
+        stage=REPLAY,
         key=attempt.key,
         batch_time=_batch_time(packets),
         seconds=time.monotonic() - began,
@@ -95,7 +96,7 @@ def _waiting(
     packets = packets.withColumn("batch_time", F.lit(now))
     done = [
         (span.topic, span.partition, offset)
-        for row in publisher.ledger.rows(STAGE)
+        for row in publisher.ledger.rows(REPLAY)
         for span in row.offsets
         for offset in range(span.start, span.until)
     ]
@@ -107,7 +108,7 @@ def _waiting(
 
 def _next_key(publisher: Publisher) -> str:
     # Never one of another installation: the output topics remember every batch that was sent.
-    return f"{STAGE}-{uuid.uuid4().hex[:8]}-{len(publisher.ledger.keys(STAGE)):06d}"
+    return f"{REPLAY}-{uuid.uuid4().hex[:8]}-{len(publisher.ledger.keys(REPLAY)):06d}"
 
 
 def _batch_time(packets: DataFrame) -> dt.datetime:

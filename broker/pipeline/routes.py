@@ -9,11 +9,11 @@ from typing import Any
 from pyspark.sql.types import StructType
 
 from broker.filters import Filter
-from broker.kafka.topics import Topics
+from broker.kafka.cluster import Topics
 from broker.pipeline.outgoing import ANSWER, Packets
 from broker.settings import Settings
-from broker.sinks.kafka import MAX_MESSAGE_BYTES, Message, partition_of
-from broker.sinks.published import PublishedFilter, topic_of
+from broker.sinks.marker_topic import SentFilter, topic_of
+from broker.sinks.transactions import MAX_MESSAGE_BYTES, OutgoingMessage, partition_of
 from broker.surveys import get_survey
 
 _MS_PER_HOUR = 3_600_000
@@ -35,15 +35,15 @@ class Route:
         Those that all its messages have.
     """
 
-    filter: PublishedFilter
+    filter: SentFilter
     partitions: int
     key: bytes | None
     headers: tuple[tuple[str, bytes], ...]
 
-    def message(self, row: Mapping[str, Any]) -> Message:
+    def message(self, row: Mapping[str, Any]) -> OutgoingMessage:
         """Message of a row of `Packets.rows`."""
         alert_id, object_id = str(row["alert_id"]).encode(), row["object_id"].encode()
-        return Message(
+        return OutgoingMessage(
             topic=self.filter.topic,
             partition=partition_of(object_id, self.partitions),
             key=self.key or alert_id,
@@ -91,8 +91,8 @@ class Routes:
     def __len__(self) -> int:
         return len(self.routes)
 
-    def _published(self, item: Filter) -> PublishedFilter:
-        return PublishedFilter(
+    def _published(self, item: Filter) -> SentFilter:
+        return SentFilter(
             name=item.name,
             topic=topic_of(self._settings.kafka.output_prefix, self._settings.survey, item.name),
             digest=item.digest,
@@ -101,7 +101,7 @@ class Routes:
             schema_fingerprint=self.packets.kinds[item.payload].fingerprint,
         )
 
-    def _route(self, item: PublishedFilter, partitions: int) -> Route:
+    def _route(self, item: SentFilter, partitions: int) -> Route:
         headers = {
             "filter": item.name,
             "filter_digest": item.digest,

@@ -21,7 +21,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 
 from broker.errors import FatalError, NightjarError
 from broker.logs import lines_about
-from broker.storage import is_disk_full
+from broker.tables.storage import is_disk_full
 
 log = logging.getLogger(__name__)
 

@@ -13,13 +13,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
-from broker.areas import ARCHIVE, ONLINE, Files, files_in, files_of, night_folder
 from broker.errors import UsageError
 from broker.nights import parse_nights
 from broker.query.cone import SEPARATION, cell_ranges, check_cone, in_ranges
 from broker.query.images import Image, decode_cutout
-from broker.query.views import connect, quoted, set_views
-from broker.storage import Storage
+from broker.tables.files import Files, files_in, files_of
+from broker.tables.layout import ARCHIVE, ONLINE, night_folder
+from broker.tables.read_duckdb import connect, quoted, set_views
+from broker.tables.storage import Storage
 
 Output = Literal["pandas", "arrow"]
 Rows: TypeAlias = "pd.DataFrame | pa.Table"

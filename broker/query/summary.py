@@ -10,9 +10,9 @@ from typing import Any
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
-from broker.areas import read_whole
 from broker.errors import UsageError
 from broker.query.archive import Archive
+from broker.tables.files import retry_while_replaced
 
 Counts = list[tuple[str, int]]
 
@@ -76,8 +76,8 @@ class ScienceSummary:
         """Name of a filter → digest of its text → batches that were sent with it."""
         found: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
         batches = [row["batch"] for row in self._rows("SELECT DISTINCT batch")]
-        # A batch that is being folded has two rows, which are the same.
-        sent = read_whole(lambda: self._sent(batches))
+        # A batch that is being compacted has two rows, which are the same.
+        sent = retry_while_replaced(lambda: self._sent(batches))
         by_batch = {row["key"]: row["by_filter"] for row in sent}
         for batch, counts in by_batch.items():
             for count in counts:

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from broker.simulator.messages import Message
+from broker.simulator.messages import FramedMessage
 
 # A repeat follows its first copy by up to so many messages.
 REPEAT_WITHIN = 100
@@ -43,7 +43,9 @@ class FaultCounts:
     repeated: int = 0
 
 
-def spoil(messages: Iterator[Message], faults: Faults, counts: FaultCounts) -> Iterator[Message]:
+def spoil(
+    messages: Iterator[FramedMessage], faults: Faults, counts: FaultCounts
+) -> Iterator[FramedMessage]:
     """Apply the faults, each with its own random numbers; memory is bounded by the windows."""
     if faults.corrupt_fraction:
         messages = _corrupted(messages, faults, counts)
@@ -98,8 +100,8 @@ def corrupt(value: bytes, rng: random.Random) -> bytes:
 
 
 def _corrupted(
-    messages: Iterator[Message], faults: Faults, counts: FaultCounts
-) -> Iterator[Message]:
+    messages: Iterator[FramedMessage], faults: Faults, counts: FaultCounts
+) -> Iterator[FramedMessage]:
     rng = random.Random(f"corrupt {faults.seed}")
     for message in messages:
         if rng.random() < faults.corrupt_fraction:
@@ -110,10 +112,10 @@ def _corrupted(
 
 
 def _repeated(
-    messages: Iterator[Message], faults: Faults, counts: FaultCounts
-) -> Iterator[Message]:
+    messages: Iterator[FramedMessage], faults: Faults, counts: FaultCounts
+) -> Iterator[FramedMessage]:
     rng = random.Random(f"repeat {faults.seed}")
-    waiting: list[tuple[int, int, Message]] = []
+    waiting: list[tuple[int, int, FramedMessage]] = []
     for index, message in enumerate(messages):
         yield message
         if message.is_whole and rng.random() < faults.repeat_fraction:
@@ -126,10 +128,10 @@ def _repeated(
         yield heapq.heappop(waiting)[2]
 
 
-def _shuffled(messages: Iterator[Message], faults: Faults) -> Iterator[Message]:
+def _shuffled(messages: Iterator[FramedMessage], faults: Faults) -> Iterator[FramedMessage]:
     """Sort by place plus a random part of the window: nobody moves further than the window."""
     rng = random.Random(f"shuffle {faults.seed}")
-    waiting: list[tuple[float, int, Message]] = []
+    waiting: list[tuple[float, int, FramedMessage]] = []
     for index, message in enumerate(messages):
         heapq.heappush(waiting, (index + rng.uniform(0, faults.shuffle_window), index, message))
         while waiting and waiting[0][0] <= index:

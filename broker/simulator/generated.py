@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from broker.simulator.messages import Alert
+from broker.simulator.messages import SimulatedAlert
 from broker.simulator.synthetic import generate
 
 
@@ -25,10 +25,10 @@ class GeneratedNight:
         self.available = available
         self._seed = seed
 
-    def alerts(self) -> Iterator[Alert]:
+    def alerts(self) -> Iterator[SimulatedAlert]:
         """Every alert as it is made, by time."""
         first: float | None = None
         for packet in generate(self.available, self._seed):
             first = packet.jd if first is None else first
             name = f"synthetic alert {packet.candid}"
-            yield Alert(name, packet.jd - first, packet.object_id, packet.value)
+            yield SimulatedAlert(name, packet.jd - first, packet.object_id, packet.value)

@@ -17,7 +17,7 @@ from broker.surveys import SURVEYS, PacketPaths
 
 
 @dataclass(frozen=True, slots=True)
-class Alert:
+class SimulatedAlert:
     """One alert of a night, as it is stored.
 
     Parameters
@@ -39,7 +39,7 @@ class Alert:
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class FramedMessage:
     """An alert as it is sent.
 
     Parameters
@@ -56,7 +56,7 @@ class Message:
         False once the value was spoilt.
     """
 
-    alert: Alert
+    alert: SimulatedAlert
     key: bytes
     value: bytes
     days: float
@@ -164,7 +164,7 @@ class Framer:
         self._identifier = Identifier()
         self._encoders: dict[int, tuple[Schema, Encoder]] = {}
 
-    def message(self, alert: Alert, round_number: int, days: float) -> Message:
+    def message(self, alert: SimulatedAlert, round_number: int, days: float) -> FramedMessage:
         """Message of an alert; from round 1 on with fresh ids."""
         if round_number == 0 and self._stored.framing_of(alert.value) == self._framing:
             key, value = alert.object_id, alert.value
@@ -172,9 +172,9 @@ class Framer:
             record, schema = self._record(alert, round_number)
             key = self._identifier.identify(record, schema).object_id
             value = self._encoder(schema).encode(record)
-        return Message(alert, key.encode(), value, days, round_number)
+        return FramedMessage(alert, key.encode(), value, days, round_number)
 
-    def field(self, message: Message, path: Sequence[str]) -> object:
+    def field(self, message: FramedMessage, path: Sequence[str]) -> object:
         """Value of a field of the alert in a message.
 
         Raises
@@ -191,7 +191,7 @@ class Framer:
             value = value[name]
         return value
 
-    def _record(self, alert: Alert, round_number: int) -> tuple[dict[str, Any], Schema]:
+    def _record(self, alert: SimulatedAlert, round_number: int) -> tuple[dict[str, Any], Schema]:
         packet = self._decoder.decode(alert.value)
         if round_number == 0:
             return packet.record, packet.schema

@@ -17,7 +17,7 @@ import numpy as np
 from broker.errors import InputError
 from broker.packets.files import OnError, StoredPacket
 from broker.packets.framing import Decoder
-from broker.simulator.messages import Alert, Identifier
+from broker.simulator.messages import Identifier, SimulatedAlert
 from broker.simulator.sources import Group, Shelf
 
 
@@ -67,7 +67,7 @@ class StoredNight:
         """Days from the first to the last alert."""
         return max(self._times) - min(self._times) if self._times else 0.0
 
-    def alerts(self) -> Iterator[Alert]:
+    def alerts(self) -> Iterator[SimulatedAlert]:
         """Every alert, earliest first."""
         shelves = _Shelves(self._groups, self._group_of)
         first = self._times[self._order[0]] if self.available else 0.0
@@ -78,7 +78,7 @@ class StoredNight:
                 self._on_error(error)
                 continue
             days = self._times[place] - first
-            yield Alert(packet.name, days, self._object_of[place], packet.value)
+            yield SimulatedAlert(packet.name, days, self._object_of[place], packet.value)
 
     def _add(self, index: int) -> None:
         for number, packet in enumerate(self._groups[index].packets(self._on_error)):

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from broker.errors import CheckFailed, InputError, UsageError
 from broker.packets.schemas import load_schema
-from broker.settings import Settings, Simulator
+from broker.settings import Settings, SimulatorSettings
 from broker.simulator import report
 from broker.simulator.cadence import (
     Cadence,
@@ -23,7 +23,7 @@ from broker.simulator.cadence import (
     steady,
 )
 from broker.simulator.faults import FaultCounts, Faults, spoil
-from broker.simulator.messages import Alert, Framer, Message, StoredForm
+from broker.simulator.messages import FramedMessage, Framer, SimulatedAlert, StoredForm
 from broker.simulator.order import StoredNight
 from broker.simulator.send import Deliveries, Sender, prepare_topic
 from broker.simulator.sources import Group, ParquetNight, find_groups
@@ -35,7 +35,7 @@ _TOPIC = re.compile(r"[A-Za-z0-9._-]+")
 
 
 @dataclass(frozen=True)
-class Plan:
+class PlayPlan:
     """What is wanted of one run beside the settings.
 
     Parameters
@@ -68,7 +68,7 @@ class Night(Protocol):
     def span_days(self) -> float:
         """Days from the first to the last."""
 
-    def alerts(self) -> Iterator[Alert]:
+    def alerts(self) -> Iterator[SimulatedAlert]:
         """All of them; again at each call."""
 
 
@@ -86,7 +86,7 @@ class Outlet(Protocol):
         """Return when the fate of every message is known."""
 
 
-def play_source(settings: Settings, plan: Plan) -> Deliveries:
+def play_source(settings: Settings, plan: PlayPlan) -> Deliveries:
     """Play ``simulator.source``; what became of its messages.
 
     Raises
@@ -122,7 +122,7 @@ def play_source(settings: Settings, plan: Plan) -> Deliveries:
     return sender.deliveries
 
 
-def play_night(settings: Settings, plan: Plan, night: Night, label: str) -> Deliveries:
+def play_night(settings: Settings, plan: PlayPlan, night: Night, label: str) -> Deliveries:
     """Play a night that is made while it is played; errors as of :func:`play_source`."""
     client, topic = _ready(settings)
     framer = _framer(settings, plan, StoredForm(None, None))
@@ -156,8 +156,8 @@ class Play:
 
     def __init__(
         self,
-        wanted: Simulator,
-        plan: Plan,
+        wanted: SimulatorSettings,
+        plan: PlayPlan,
         *,
         framer: Framer,
         sender: Outlet,
@@ -192,7 +192,7 @@ class Play:
             what = "message was" if failed == 1 else "messages were"
             raise CheckFailed(f"{failed} {what} not delivered")
 
-    def _checked(self, messages: Iterator[Message]) -> Iterator[Message]:
+    def _checked(self, messages: Iterator[FramedMessage]) -> Iterator[FramedMessage]:
         """Find a field that cannot be displayed while nothing is sent yet."""
         first = next(messages, None)
         if first is None:
@@ -215,13 +215,13 @@ class Play:
             return bursts(wanted.alerts_per_observation, wanted.interval_seconds)
         return at_once()
 
-    def _messages(self, night: Night) -> Iterator[Message]:
+    def _messages(self, night: Night) -> Iterator[FramedMessage]:
         for number in range(self._plan.rounds):
             later = number * night.span_days
             for alert in night.alerts():
                 yield from self._message(alert, number, alert.days + later)
 
-    def _message(self, alert: Alert, number: int, days: float) -> Iterator[Message]:
+    def _message(self, alert: SimulatedAlert, number: int, days: float) -> Iterator[FramedMessage]:
         try:
             yield self._framer.message(alert, number, days)
         except InputError as error:
@@ -230,7 +230,7 @@ class Play:
             self._skipped(InputError(f"{alert.name}: {error}", reason=error.reason))
 
     def _send_all(
-        self, messages: Iterator[Message], pacer: Pacer, advance: Callable[[], None]
+        self, messages: Iterator[FramedMessage], pacer: Pacer, advance: Callable[[], None]
     ) -> None:
         evenly = self._wanted.rate is not None or self._wanted.speed is not None
         if self._wanted.alerts_per_observation and not evenly:
@@ -244,7 +244,7 @@ class Play:
             self._sender.flush()
 
     def _send_observations(
-        self, messages: Iterator[Message], pacer: Pacer, advance: Callable[[], None]
+        self, messages: Iterator[FramedMessage], pacer: Pacer, advance: Callable[[], None]
     ) -> None:
         size = self._wanted.alerts_per_observation
         number = 0
@@ -265,7 +265,7 @@ class Play:
             report.say(f"{count} alerts sent{span}")
             report.say(f"Observation {number} done...")
 
-    def _shown(self, message: Message) -> object:
+    def _shown(self, message: FramedMessage) -> object:
         if not self._wanted.display:
             return None
         return self._framer.field(message, self._wanted.display.split(","))
@@ -294,7 +294,7 @@ def _stored_form(settings: Settings, groups: Sequence[Group]) -> StoredForm:
     return StoredForm(load_schema(path) if path else None, registry)
 
 
-def _framer(settings: Settings, plan: Plan, stored: StoredForm) -> Framer:
+def _framer(settings: Settings, plan: PlayPlan, stored: StoredForm) -> Framer:
     wanted = settings.simulator
     keep = plan.own_schemas and wanted.schema_path is None
     return Framer(

@@ -92,7 +92,7 @@ class PacketFile:
         """Nothing is open."""
 
 
-class Archive:
+class PacketArchive:
     """A tar archive: on a shelf only while its turn lasts."""
 
     def __init__(self, path: Path) -> None:
@@ -158,7 +158,7 @@ def find_groups(source: Path, survey: Survey) -> list[Group]:
         if source.is_dir() and next(source.rglob("*.parquet"), None):
             return [ParquetNight(source, survey)]
         raise
-    return [Archive(path) if is_archive(path) else PacketFile(path) for path in files]
+    return [PacketArchive(path) if is_archive(path) else PacketFile(path) for path in files]
 
 
 def _told_before(_error: InputError) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 
 from broker.errors import LockHeld
-from broker.storage import Storage
+from broker.tables.storage import Storage
 
 
 class StageLock:

@@ -13,16 +13,17 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from broker.areas import ARCHIVE, VERSIONS, night_folder, version_of
-from broker.sinks.closed import ClosedNight, ClosedNights, to_table
 from broker.sinks.faults import fault_point
-from broker.storage import Storage
+from broker.tables.closed_nights import ClosedNight, ClosedNights, to_table
+from broker.tables.files import version_of
+from broker.tables.layout import ARCHIVE, VERSIONS, night_folder
+from broker.tables.stages import ARCHIVE as ARCHIVE_STAGE
+from broker.tables.storage import Storage
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-STAGE = "archive"
-_STAGING = f"staging/{STAGE}"
+_STAGING = f"staging/{ARCHIVE_STAGE}"
 _SEAL = "ledger.parquet"
 # Several row groups a file, each small enough that skipping all but one pays.
 _ROW_GROUP_BYTES = 16 * 1024 * 1024
@@ -87,12 +88,12 @@ class NightVersion:
                 self._add(table)
             else:
                 self._replace(table)
-            fault_point(STAGE, "mid_publish")
+            fault_point(ARCHIVE_STAGE, "mid_publish")
 
     def commit(self) -> None:
         """Move the row into the ledger and drop what is left of the staged folder."""
         self.storage.move(f"{self.folder}/{_SEAL}", ClosedNights.path(self.night, self.key))
-        fault_point(STAGE, "after_commit")
+        fault_point(ARCHIVE_STAGE, "after_commit")
         self.discard()
 
     def discard(self) -> None:
@@ -112,9 +113,9 @@ class NightVersion:
                 self.storage.move(staged, target)
             elif not self.storage.exchange(staged, target):
                 self.storage.move(target, aside)
-                fault_point(STAGE, "mid_exchange")
+                fault_point(ARCHIVE_STAGE, "mid_exchange")
                 self.storage.move(staged, target)
-            fault_point(STAGE, "after_exchange")
+            fault_point(ARCHIVE_STAGE, "after_exchange")
         for replaced in (staged, aside):
             if self.storage.exists(replaced):
                 self.storage.move(replaced, self._kept(table))
@@ -129,11 +130,11 @@ class NightVersion:
 
 def finish(attempt: NightVersion, row: ClosedNight) -> None:
     """Seal, publish and commit a staged night."""
-    fault_point(STAGE, "after_stage")
+    fault_point(ARCHIVE_STAGE, "after_stage")
     attempt.seal(row)
-    fault_point(STAGE, "after_seal")
+    fault_point(ARCHIVE_STAGE, "after_seal")
     attempt.publish(row)
-    fault_point(STAGE, "before_commit")
+    fault_point(ARCHIVE_STAGE, "before_commit")
     attempt.commit()
 
 
@@ -164,5 +165,5 @@ def remove(storage: Storage, folders: list[str]) -> None:
     bin_ = f"{_STAGING}/removed"
     for number, folder in enumerate(folders):
         storage.move(folder, f"{bin_}/{number}-{uuid.uuid4().hex[:8]}")
-        fault_point(STAGE, "mid_remove")
+        fault_point(ARCHIVE_STAGE, "mid_remove")
     storage.delete(bin_)

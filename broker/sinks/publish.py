@@ -11,30 +11,23 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from broker.areas import ONLINE
 from broker.errors import PublishError
 from broker.sinks.faults import fault_point
-from broker.sinks.ledger import Ledger
-from broker.sinks.ledger_row import LedgerRow, to_table
-from broker.storage import Storage
+from broker.tables.layout import AREAS
+from broker.tables.ledger import Ledger
+from broker.tables.ledger_row import LedgerRow, to_table
+from broker.tables.storage import Storage
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
     from pyspark.sql.types import StructType
 
-# Folder of each table below the survey's root.
-AREAS = {**ONLINE, "quarantine": "quarantine"}
-REHEARSAL = "rehearsal"
-"""Key of what is never published."""
-LONG_BACKLOG, REHEARSALS = 4000, 2
-"""A backlog of so many alerts is worth so many rehearsals: a third brings nothing."""
 _SEAL = "ledger.parquet"
 
 
@@ -64,17 +57,6 @@ class Attempt:
     def table_folder(self, table: str) -> str:
         """Folder below the survey's root of a staged table."""
         return f"{self.folder}/{table}"
-
-    def as_published(self, table: str) -> str:
-        """Lay a staged table out as a published one, for a rehearsal; its folder.
-
-        Spark compiles other code for other folders, since what their names say becomes columns.
-        """
-        area = f"{self.folder}/published/{table}"
-        for night in self._nights(table):
-            source = f"{self.table_folder(table)}/{night}"
-            self.storage.move(source, f"{area}/{night}/batch={self.key}")
-        return area
 
     def rows_by_night(self, table: str) -> dict[int, int]:
         """Rows staged for each night, from the files' footers."""
@@ -134,16 +116,6 @@ class Attempt:
         self.storage.move(f"{self.folder}/{_SEAL}", Ledger.path(self.stage, self.key))
         fault_point(self.stage, "after_commit")
         self.discard()
-
-
-@contextmanager
-def rehearsal(storage: Storage, stage: str) -> Iterator[Attempt]:
-    """A staging folder for what is computed for nothing; all of it goes in the end."""
-    attempt = Attempt(storage, stage, REHEARSAL)
-    try:
-        yield attempt
-    finally:
-        attempt.discard()
 
 
 def _binary(schema: StructType) -> Iterator[bool]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import minimize
 
-from broker.science.scoring import Calibration
+from broker.science.classifier.model import Calibration
 from broker.surveys.arrow_columns import Ints
 from broker.units import Floats
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from broker.science.scoring import (
+from broker.science.classifier.model import (
     BANDS_OF_MODEL,
     CLASSES,
     MAX_DAYS,
@@ -16,7 +16,7 @@ from broker.science.scoring import (
     MODEL_OF_SURVEY,
     Calibration,
 )
-from broker.training.curves import N_FOLDS, Curves
+from broker.training.curves import N_FOLDS, LabelledCurves
 from broker.training.fit import PARAMETERS, ROUNDS, Fitted
 from broker.training.results import SCORE_CUT, Result, show_share
 from broker.training.training_set import TrainingSet
@@ -125,7 +125,7 @@ def rank_importances(fitted: Fitted) -> list[dict[str, Any]]:
     return [{"name": names[k], "gain": float(share[k])} for k in np.argsort(-share, kind="stable")]
 
 
-def _count_objects(curves: Curves) -> dict[str, int]:
+def _count_objects(curves: LabelledCurves) -> dict[str, int]:
     pairs = set(zip(curves.source.tolist(), curves.object_id.tolist(), strict=True))
     return dict(sorted(Counter(source for source, _ in pairs).items()))
 

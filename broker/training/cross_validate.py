@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from broker.science.scoring import CLASSES, MAX_DAYS, Calibration
+from broker.science.classifier.model import CLASSES, MAX_DAYS, Calibration
 from broker.surveys.arrow_columns import Bools, Ints
 from broker.training.calibration import fit_calibration
-from broker.training.curves import N_FOLDS, Curves, Strings, digest, folds
+from broker.training.curves import N_FOLDS, LabelledCurves, Strings, digest, folds
 from broker.training.fit import Fitted, fit_model
 from broker.training.training_set import TrainingSet
 from broker.units import Floats
@@ -34,7 +34,7 @@ class Trial:
         Objects of all light curves of the trial, also of those without a score.
     """
 
-    curves: Curves
+    curves: LabelledCurves
     fold: Ints
     scores: Floats
     probabilities: Floats
@@ -105,7 +105,7 @@ def _fit_without(data: TrainingSet, fold: int, learn_from: float, threads: int) 
     )
 
 
-def learnt_objects(curves: Curves, learn_from: float) -> int:
+def learnt_objects(curves: LabelledCurves, learn_from: float) -> int:
     """Number of objects that a fold learns from, on average."""
     n_objects = sum(
         len(np.unique(curves.object_id[_learnt(curves, fold, learn_from)]))
@@ -114,27 +114,27 @@ def learnt_objects(curves: Curves, learn_from: float) -> int:
     return round(n_objects / N_FOLDS)
 
 
-def _learnt(curves: Curves, fold: int, learn_from: float) -> Bools:
+def _learnt(curves: LabelledCurves, fold: int, learn_from: float) -> Bools:
     chance = {name: digest(f"part {name}") % 10000 / 10000 for name in np.unique(curves.object_id)}
     part = np.array([chance[name] for name in curves.object_id])
     return np.asarray((folds(curves.object_id) != fold) & (part < learn_from))
 
 
-def with_score(trial: Curves) -> Curves:
+def with_score(trial: LabelledCurves) -> LabelledCurves:
     """Light curves that the classifier doesn't abstain on."""
     enough = trial.enough()
     return enough.take(np.flatnonzero(enough.last_mjd() - enough.first_mjd() <= MAX_DAYS))
 
 
-def _empty(data: TrainingSet, curves: Curves) -> Floats:
+def _empty(data: TrainingSet, curves: LabelledCurves) -> Floats:
     return np.full((len(curves), len(CLASSES[data.survey])), np.nan)
 
 
-def _fill(scores: Floats, fitted: Fitted, curves: Curves, fold: int) -> None:
+def _fill(scores: Floats, fitted: Fitted, curves: LabelledCurves, fold: int) -> None:
     here = np.flatnonzero(folds(curves.object_id) == fold)
     if len(here):
         scores[here] = fitted.scores(curves.take(here))
 
 
-def _calibrate(scores: Floats, curves: Curves, weight: Floats, used: Bools) -> Calibration:
+def _calibrate(scores: Floats, curves: LabelledCurves, weight: Floats, used: Bools) -> Calibration:
     return fit_calibration(scores[used], curves.label[used], weight[used])

@@ -9,8 +9,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from broker.science.features.detections import Detections
-from broker.science.scoring import MIN_POINTS
+from broker.science.classifier.features.detections import Detections
+from broker.science.classifier.model import MIN_POINTS
 from broker.surveys.arrow_columns import Ints
 from broker.units import Floats
 
@@ -21,7 +21,7 @@ _LEAST_KEPT = 0.3
 
 
 @dataclass(frozen=True)
-class Curves:
+class LabelledCurves:
     """Light curves with what is known of them; all arrays but `points` have shape (n_curves,).
 
     Attributes
@@ -44,16 +44,16 @@ class Curves:
     def __len__(self) -> int:
         return len(self.object_id)
 
-    def take(self, chosen: Ints) -> Curves:
+    def take(self, chosen: Ints) -> LabelledCurves:
         """Curves at these positions."""
-        return Curves(
+        return LabelledCurves(
             self.points.take(chosen),
             self.object_id[chosen],
             self.label[chosen],
             self.source[chosen],
         )
 
-    def enough(self) -> Curves:
+    def enough(self) -> LabelledCurves:
         """Curves with as many detections as a score needs."""
         return self.take(np.flatnonzero(self.points.counts >= MIN_POINTS))
 
@@ -65,15 +65,15 @@ class Curves:
         """Last detection of each."""
         return self.points.mjd[self.points.offsets[1:] - 1]
 
-    def cut(self, chosen: Ints, first: Floats, last: Floats) -> Curves:
+    def cut(self, chosen: Ints, first: Floats, last: Floats) -> LabelledCurves:
         """Curves `chosen` with the points from `first` to `last` (MJD, both included) alone."""
         curves = self.take(chosen)
         mjd, owner = curves.points.mjd, curves.points.owner
         points = curves.points.keep((mjd >= first[owner]) & (mjd <= last[owner]))
-        return Curves(points, curves.object_id, curves.label, curves.source)
+        return LabelledCurves(points, curves.object_id, curves.label, curves.source)
 
 
-def concatenate(parts: Sequence[Curves]) -> Curves:
+def concatenate(parts: Sequence[LabelledCurves]) -> LabelledCurves:
     """All curves of all parts."""
     points = [part.points for part in parts]
     counts = np.concatenate([p.counts for p in points])
@@ -85,7 +85,7 @@ def concatenate(parts: Sequence[Curves]) -> Curves:
     joined = Detections(
         **flat, offsets=np.concatenate([[0], np.cumsum(counts)]), n_bands=points[0].n_bands
     )
-    return Curves(
+    return LabelledCurves(
         joined,
         np.concatenate([part.object_id for part in parts]),
         np.concatenate([part.label for part in parts]),
@@ -125,7 +125,7 @@ def random_epochs(points: Detections, object_id: Strings, most: int) -> tuple[In
     return np.concatenate(chosen), np.concatenate(times)
 
 
-def thin(curves: Curves) -> Curves:
+def thin(curves: LabelledCurves) -> LabelledCurves:
     """Copies that keep a random part of their detections, as under a sparser cadence.
 
     Each curve keeps each detection with one chance of its own, 0.3 to 1.
@@ -133,7 +133,9 @@ def thin(curves: Curves) -> Curves:
     random = np.random.default_rng(digest("thin"))
     chance = random.uniform(_LEAST_KEPT, 1.0, len(curves))
     kept = random.random(len(curves.points.mjd)) < chance[curves.points.owner]
-    return Curves(curves.points.keep(kept), curves.object_id, curves.label, curves.source).enough()
+    return LabelledCurves(
+        curves.points.keep(kept), curves.object_id, curves.label, curves.source
+    ).enough()
 
 
 def equal_weights(object_id: Strings) -> Floats:

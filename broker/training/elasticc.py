@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from broker.science.features.detections import Detections
-from broker.science.scoring import BANDS_OF_MODEL, CLASSES
+from broker.science.classifier.features.detections import Detections
+from broker.science.classifier.model import BANDS_OF_MODEL, CLASSES
 from broker.surveys.arrow_columns import Ints
-from broker.training.curves import Curves, concatenate, equal_weights, random_epochs, thin
-from broker.training.template_fit import Start
+from broker.training.curves import LabelledCurves, concatenate, equal_weights, random_epochs, thin
+from broker.training.template_fit import TemplateStart
 from broker.training.training_set import TrainingSet
 
 SN_IA, SN_II = range(len(CLASSES["elasticc"]))
@@ -58,7 +58,7 @@ def build_training_set(data: Path) -> TrainingSet:
     )
 
 
-def read_alerts(data: Path) -> tuple[Curves, pd.DataFrame]:
+def read_alerts(data: Path) -> tuple[LabelledCurves, pd.DataFrame]:
     """Positive detections of every alert, and the truth of each object."""
     rows = pd.read_parquet(data / "labelled" / "elasticc_fink" / "alerts.parquet")
     rows = rows[rows.source == SOURCE].sort_values(["diaObjectId", "mjd"], kind="stable")
@@ -84,11 +84,11 @@ def read_alerts(data: Path) -> tuple[Curves, pd.DataFrame]:
     )
     label = np.where(rows.classId == _CLASS_ID_SN_IA, SN_IA, SN_II)
     about = rows.assign(name=names).drop_duplicates("name", keep="last").set_index("name")
-    curves = Curves(points, names, label, np.full(len(names), "ELAsTiCC alerts"))
+    curves = LabelledCurves(points, names, label, np.full(len(names), "ELAsTiCC alerts"))
     return curves, about[["gentype", "true_z"]]
 
 
-def _longest(alerts: Curves) -> Curves:
+def _longest(alerts: LabelledCurves) -> LabelledCurves:
     """Last alert of each object, whose history holds the earlier ones."""
     last = np.flatnonzero(alerts.object_id != np.append(alerts.object_id[1:], ""))
     return alerts.take(last)
@@ -101,7 +101,7 @@ class _Starts:
         self._model = about.gentype.to_numpy()
         self._redshift = about.true_z.to_numpy(dtype=np.float64)
 
-    def __call__(self, rows: Ints) -> Start:
+    def __call__(self, rows: Ints) -> TemplateStart:
         """Where the fit of these objects starts."""
         model, redshift = self._model[rows], self._redshift[rows]
         template = np.zeros(len(rows), dtype=np.int64)
@@ -111,4 +111,6 @@ class _Starts:
             edges = np.quantile(redshift[members], np.arange(1, n) / n)
             template[members] = len(class_of) + np.searchsorted(edges, redshift[members])
             class_of += [of_class] * n
-        return Start(template, np.array(class_of), _COLOUR, BANDS_OF_MODEL["elasticc"], n_rounds=15)
+        return TemplateStart(
+            template, np.array(class_of), _COLOUR, BANDS_OF_MODEL["elasticc"], n_rounds=15
+        )

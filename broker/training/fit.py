@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import lightgbm
 import numpy as np
 
-from broker.science.features.extract import Extractor
-from broker.science.scoring import BANDS_OF_MODEL, CLASSES, feature_names, tree_scores
+from broker.science.classifier.features.extract import Extractor
+from broker.science.classifier.model import BANDS_OF_MODEL, CLASSES, feature_names, tree_scores
 from broker.surveys.arrow_columns import Bools
-from broker.training.curves import Curves
+from broker.training.curves import LabelledCurves
 from broker.training.template_fit import fit_templates
 from broker.training.training_set import TrainingSet
 from broker.units import Floats
@@ -39,7 +39,7 @@ class Fitted:
     extractor: Extractor
     trees: lightgbm.Booster
 
-    def scores(self, curves: Curves) -> Floats:
+    def scores(self, curves: LabelledCurves) -> Floats:
         """Raw score of each class, shape (n_curves, n_classes)."""
         return tree_scores(self.trees, self.extractor.matrix(curves.points))
 
@@ -65,7 +65,7 @@ def _fit_trees(
     data: TrainingSet,
     extractor: Extractor,
     matrix: Floats,
-    curves: Curves,
+    curves: LabelledCurves,
     weight: Floats,
     threads: int,
 ) -> lightgbm.Booster:

@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 
 from broker.packets.framing import Decoder
-from broker.science.features.detections import Detections, positive_detections
-from broker.science.lightcurve import build_lightcurves
-from broker.science.scoring import BANDS_OF_MODEL, MANY_DETECTIONS, MAX_DAYS
-from broker.settings import Science
+from broker.science.classifier.features.detections import Detections, positive_detections
+from broker.science.classifier.model import BANDS_OF_MODEL, MANY_DETECTIONS, MAX_DAYS
+from broker.science.lightcurves.build import build_lightcurves
+from broker.settings import ScienceSettings
 from broker.surveys import get_survey
 from broker.surveys.arrow_columns import ArrowColumns, Bools
 
@@ -43,11 +43,11 @@ def light_curves(records: Sequence[Record], survey: str) -> Detections:
 
 def has_score(records: Sequence[Record]) -> Bools:
     """Whether a ZTF packet's own facts let the classifier score it, with default settings."""
-    settings = Science(modules=())
+    settings = ScienceSettings(modules=())
     return np.array([_has_score(record["candidate"], settings) for record in records], dtype=bool)
 
 
-def _has_score(candidate: Record, settings: Science) -> bool:
+def _has_score(candidate: Record, settings: ScienceSettings) -> bool:
     drb, version = candidate.get("drb"), candidate.get("drbversion")
     if drb is None or not version:
         is_real = candidate["rb"] >= settings.rb_threshold

@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from sklearn.metrics import roc_curve
 
-from broker.science.features.grid import KNOTS_DAYS, REFERENCE_MAG
-from broker.science.features.templates import Templates
-from broker.science.scoring import BANDS_OF_MODEL, CLASSES
+from broker.science.classifier.features.grid import KNOTS_DAYS, REFERENCE_MAG
+from broker.science.classifier.features.templates import Templates
+from broker.science.classifier.model import BANDS_OF_MODEL, CLASSES
 from broker.training.cross_validate import OutOfFold, Trial
 from broker.training.measures import reliability
 from broker.training.results import is_contest, one_per_object

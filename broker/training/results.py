@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from broker.science.scoring import CLASSES
+from broker.science.classifier.model import CLASSES
 from broker.surveys.arrow_columns import Ints
 from broker.training.cross_validate import OutOfFold, Trial
 from broker.training.curves import Strings

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from broker.science.features.declaration import Curves as Grouped
-from broker.science.features.detections import Detections
-from broker.science.features.grid import (
+from broker.science.classifier.features.declaration import FeatureCurves as Grouped
+from broker.science.classifier.features.detections import Detections
+from broker.science.classifier.features.grid import (
     KNOTS_DAYS,
     REFERENCE_MAG,
     SHIFTS_DAYS,
@@ -23,7 +23,7 @@ from broker.science.features.grid import (
     Singles,
     place_on_knots,
 )
-from broker.science.features.templates import Templates
+from broker.science.classifier.features.templates import Templates
 from broker.surveys.arrow_columns import Ints
 from broker.units import Floats
 
@@ -39,7 +39,7 @@ _PRIOR_CURVES = 10.0
 
 
 @dataclass(frozen=True)
-class Start:
+class TemplateStart:
     """Where the fit starts.
 
     Attributes
@@ -80,7 +80,7 @@ class _State:
     tint_mag: Floats
 
 
-def fit_templates(points: Detections, start: Start) -> Templates:
+def fit_templates(points: Detections, start: TemplateStart) -> Templates:
     """Templates of light curves of one object each; none may be empty."""
     grouped = Grouped(points, start.bands)
     state = _first_state(grouped, start)
@@ -95,7 +95,7 @@ def fit_templates(points: Detections, start: Start) -> Templates:
     return Templates(grid, start.class_of, np.maximum(shares / of_class, 1e-6))
 
 
-def _first_state(grouped: Grouped, start: Start) -> _State:
+def _first_state(grouped: Grouped, start: TemplateStart) -> _State:
     n_curves, n_templates = grouped.points.n_objects, len(start.class_of)
     share = np.zeros((n_curves, n_templates))
     share[np.arange(n_curves), start.template] = 1.0
@@ -109,13 +109,13 @@ def _first_state(grouped: Grouped, start: Start) -> _State:
     )
 
 
-def _fit_shapes(points: Detections, start: Start, state: _State) -> Floats:
+def _fit_shapes(points: Detections, start: TemplateStart, state: _State) -> Floats:
     """Magnitudes of every template at the knots, shape (n_templates, n_bands, n_knots)."""
     n_templates = len(start.class_of)
     return np.array([_fit_shape(points, start, state, k) for k in range(n_templates)])
 
 
-def _fit_shape(points: Detections, start: Start, state: _State, k: int) -> Floats:
+def _fit_shape(points: Detections, start: TemplateStart, state: _State, k: int) -> Floats:
     share = state.share[:, k]
     if share.max() <= _LEAST_SHARE:  # a template that lost all its members starts again
         share = (start.class_of[start.template] == start.class_of[k]).astype(float)
@@ -157,7 +157,7 @@ def _penalty(n_bands: int) -> Floats:
     )
 
 
-def _place(grouped: Grouped, start: Start, state: _State, curves: Floats) -> None:
+def _place(grouped: Grouped, start: TemplateStart, state: _State, curves: Floats) -> None:
     """Where each light curve stands under each template, and how much it belongs to it."""
     here = np.arange(grouped.points.n_objects)
     best_template = state.share.argmax(axis=1)
@@ -184,7 +184,7 @@ def _place(grouped: Grouped, start: Start, state: _State, curves: Floats) -> Non
     state.tint_mag = _spread(state.tint_mag, tint2, state.share, start.tint_mag)
 
 
-def _shares(evidence: Floats, start: Start, before: Floats) -> Floats:
+def _shares(evidence: Floats, start: TemplateStart, before: Floats) -> Floats:
     """Probability of each template of a light curve's own class."""
     class_of_curve = start.class_of[start.template]
     log = evidence + np.log(np.maximum(before.sum(axis=0), 1.0))

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from broker.science.features.templates import Templates
-from broker.science.scoring import MODEL_OF_SURVEY
+from broker.science.classifier.features.templates import Templates
+from broker.science.classifier.model import MODEL_OF_SURVEY
 from broker.training.card import Card, page, write_card
 from broker.training.cross_validate import OutOfFold, cross_validate, learnt_objects, with_score
-from broker.training.curves import Curves, folds
+from broker.training.curves import LabelledCurves, folds
 from broker.training.fit import Fitted, fit_model
 from broker.training.measures import measure_auc
 from broker.training.plots import (
@@ -93,7 +93,7 @@ def _learning_points(data: TrainingSet, out: OutOfFold, part: float) -> list[dic
     ]
 
 
-def _cross_check(name: str, curves: Curves, fitted: Fitted, out: OutOfFold) -> Result:
+def _cross_check(name: str, curves: LabelledCurves, fitted: Fitted, out: OutOfFold) -> Result:
     scored = with_score(curves)
     probabilities = out.calibration.apply(fitted.scores(scored))
     auc = measure_auc(

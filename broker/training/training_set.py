@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from broker.surveys.arrow_columns import Ints
-from broker.training.curves import Curves
-from broker.training.template_fit import Start
+from broker.training.curves import LabelledCurves
+from broker.training.template_fit import TemplateStart
 from broker.units import Floats
 
 
@@ -34,10 +34,10 @@ class TrainingSet:
     """
 
     survey: str
-    curves: Curves
+    curves: LabelledCurves
     weight: Floats
-    template_curves: Curves
-    start_templates: Callable[[Ints], Start]
-    trials: Mapping[str, Curves]
-    calibration: tuple[Curves, Floats]
-    cross_checks: Mapping[str, Curves]
+    template_curves: LabelledCurves
+    start_templates: Callable[[Ints], TemplateStart]
+    trials: Mapping[str, LabelledCurves]
+    calibration: tuple[LabelledCurves, Floats]
+    cross_checks: Mapping[str, LabelledCurves]

@@ -8,17 +8,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from broker.science.scoring import BANDS_OF_MODEL, MAX_DAYS
+from broker.science.classifier.model import BANDS_OF_MODEL, MAX_DAYS
 from broker.surveys.arrow_columns import Ints
 from broker.training.curves import (
-    Curves,
+    LabelledCurves,
     concatenate,
     equal_weights,
     random_epochs,
     thin,
 )
 from broker.training.packets import Record
-from broker.training.template_fit import Start
+from broker.training.template_fit import TemplateStart
 from broker.training.training_set import TrainingSet
 from broker.training.ztf_sources import (
     BROAD,
@@ -93,7 +93,9 @@ def build_training_set(data: Path, synthetic: Sequence[tuple[Record, str]]) -> T
     )
 
 
-def _learnt(bts: Curves, recorded: Curves, others: list[Curves]) -> Curves:
+def _learnt(
+    bts: LabelledCurves, recorded: LabelledCurves, others: list[LabelledCurves]
+) -> LabelledCurves:
     """Every light curve that the trees learn from."""
     cuts = _cuts(bts)
     chosen, stop = random_epochs(recorded.points, recorded.object_id, N_EPOCHS)
@@ -102,13 +104,13 @@ def _learnt(bts: Curves, recorded: Curves, others: list[Curves]) -> Curves:
     return concatenate([cuts, thin(cuts), *(part.enough() for part in parts)])
 
 
-def _weights(curves: Curves) -> Floats:
+def _weights(curves: LabelledCurves) -> Floats:
     by_source = [SOURCE_WEIGHT.get(name.partition(" ")[0], 1.0) for name in curves.source]
     weight = equal_weights(curves.object_id) * CLASS_WEIGHT[curves.label]
     return np.asarray(weight * np.array(by_source))
 
 
-def _cuts(curves: Curves) -> Curves:
+def _cuts(curves: LabelledCurves) -> LabelledCurves:
     """Every object at random epochs, with all its past and as a packet has it, and early."""
     chosen, stop = random_epochs(curves.points, curves.object_id, N_EPOCHS)
     first = curves.first_mjd()
@@ -123,13 +125,13 @@ def _cuts(curves: Curves) -> Curves:
     return concatenate([part.enough() for part in parts])
 
 
-def _windows(curves: Curves) -> Curves:
+def _windows(curves: LabelledCurves) -> LabelledCurves:
     """Some 30-day windows of each light curve."""
     chosen, stop = random_epochs(curves.points, curves.object_id, N_WINDOWS)
     return curves.cut(chosen, stop - PACKET_DAYS, stop).enough()
 
 
-def _bts_trials(bts: Curves) -> dict[str, Curves]:
+def _bts_trials(bts: LabelledCurves) -> dict[str, LabelledCurves]:
     """SN Ia against core collapse at the ages that matter, scored or not."""
     supernovae = bts.take(np.flatnonzero(bts.label != OTHER))
     everyone, first = np.arange(len(supernovae)), supernovae.first_mjd()
@@ -148,12 +150,12 @@ def _bts_trials(bts: Curves) -> dict[str, Curves]:
     }
 
 
-def _by_source(curves: Curves) -> dict[str, Curves]:
+def _by_source(curves: LabelledCurves) -> dict[str, LabelledCurves]:
     names = [str(name) for name in np.unique(curves.source)]
     return {name: curves.take(np.flatnonzero(curves.source == name)) for name in names}
 
 
-def _calibration_curves(parts: list[Curves]) -> tuple[Curves, Floats]:
+def _calibration_curves(parts: list[LabelledCurves]) -> tuple[LabelledCurves, Floats]:
     everything = concatenate(parts).enough()
     age = everything.last_mjd() - everything.first_mjd()
     scored = everything.take(np.flatnonzero(age <= MAX_DAYS))
@@ -170,7 +172,7 @@ class _Starts:
         words = about.duration.astype(str).str.lstrip(">")
         self._duration = pd.to_numeric(words, errors="coerce").fillna(30.0).to_numpy()
 
-    def __call__(self, rows: Ints) -> Start:
+    def __call__(self, rows: Ints) -> TemplateStart:
         """Where the fit of these objects starts."""
         kind, label, duration = self._type[rows], self._label[rows], self._duration[rows]
         groups = [(label == SN_IA, _N_IA, SN_IA)]
@@ -183,7 +185,7 @@ class _Starts:
             edges = np.quantile(duration[members], np.arange(1, n) / n) if members.any() else []
             template[members] = len(class_of) + np.searchsorted(edges, duration[members])
             class_of += [of_class] * n
-        return Start(
+        return TemplateStart(
             template,
             np.array(class_of),
             _COLOUR,

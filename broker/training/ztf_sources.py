@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from broker.packets.files import iterate_packets
-from broker.science.features.detections import Detections
-from broker.science.scoring import BANDS_OF_MODEL, CLASSES
+from broker.science.classifier.features.detections import Detections
+from broker.science.classifier.model import BANDS_OF_MODEL, CLASSES
 from broker.surveys.arrow_columns import Bools
-from broker.training.curves import Curves
+from broker.training.curves import LabelledCurves
 from broker.training.packets import Record, decode, has_score, light_curves
 from broker.units import flux_err_from_mag, flux_from_mag
 
@@ -36,21 +36,21 @@ _NOT_OTHER = (
 class PacketCurves:
     """Histories of packets; `scored` is whether the stream's classifier would score each."""
 
-    curves: Curves
+    curves: LabelledCurves
     scored: Bools
 
-    def as_in_stream(self) -> Curves:
+    def as_in_stream(self) -> LabelledCurves:
         """The same curves, those that would get no score without any point."""
         curves = self.curves
         points = curves.points.keep(self.scored[curves.points.owner])
-        return Curves(points, curves.object_id, curves.label, curves.source)
+        return LabelledCurves(points, curves.object_id, curves.label, curves.source)
 
     def take(self, chosen: Bools) -> PacketCurves:
         """Packets where the mask is true."""
         return PacketCurves(self.curves.take(np.flatnonzero(chosen)), self.scored[chosen])
 
 
-def read_bts(data: Path) -> tuple[Curves, pd.DataFrame]:
+def read_bts(data: Path) -> tuple[LabelledCurves, pd.DataFrame]:
     """BTS light curves, whole, and the table of their objects."""
     folder = data / "labelled" / "bts_antares"
     about = pd.read_csv(folder / "objects.csv", dtype={"duration": str}).set_index("objectId")
@@ -60,10 +60,10 @@ def read_bts(data: Path) -> tuple[Curves, pd.DataFrame]:
     broad = about.broad.loc[list(curves.object_id)]
     label = np.array([BROAD.get(word, OTHER) for word in broad], dtype=np.int64)
     source = np.array([f"BTS {word}" for word in broad])
-    return Curves(curves.points, curves.object_id, label, source), about
+    return LabelledCurves(curves.points, curves.object_id, label, source), about
 
 
-def read_periodic(data: Path) -> Curves:
+def read_periodic(data: Path) -> LabelledCurves:
     """Periodic variable stars, whole."""
     folder = data / "labelled" / "alerce_catalog_labels"
     rows = pd.read_parquet(folder / "periodic_lightcurves_25.parquet")
@@ -71,7 +71,7 @@ def read_periodic(data: Path) -> Curves:
     curves = _from_rows(rows.dropna(subset=["code"]), "magpsf", "sigmapsf")
     label = np.full(len(curves), OTHER, dtype=np.int64)
     source = np.full(len(curves), "periodic variables")
-    return Curves(curves.points, curves.object_id, label, source)
+    return LabelledCurves(curves.points, curves.object_id, label, source)
 
 
 def read_packets(data: Path, excluded: set[str]) -> PacketCurves:
@@ -98,7 +98,7 @@ def synthetic_curves(synthetic: Sequence[tuple[Record, str]]) -> PacketCurves:
 
 
 def _packet_curves(records: list[Record], labels: list[int], sources: list[str]) -> PacketCurves:
-    curves = Curves(
+    curves = LabelledCurves(
         light_curves(records, "ztf"),
         np.array([record["objectId"] for record in records]),
         np.array(labels, dtype=np.int64),
@@ -122,7 +122,7 @@ def _packet_label(record: Record, table: pd.DataFrame) -> tuple[int, str] | None
     return None
 
 
-def _from_rows(rows: pd.DataFrame, mag: str, mag_err: str) -> Curves:
+def _from_rows(rows: pd.DataFrame, mag: str, mag_err: str) -> LabelledCurves:
     """Light curves of a table of detections; labels and sources are still to come."""
     ordered = rows.sort_values(["objectId", "mjd", "code"], kind="stable")
     names, counts = np.unique(ordered.objectId.to_numpy(dtype=str), return_counts=True)
@@ -136,4 +136,4 @@ def _from_rows(rows: pd.DataFrame, mag: str, mag_err: str) -> Curves:
         len(BANDS_OF_MODEL["ztf"]),
     )
     n = len(names)
-    return Curves(points, names, np.zeros(n, dtype=np.int64), np.full(n, ""))
+    return LabelledCurves(points, names, np.zeros(n, dtype=np.int64), np.full(n, ""))

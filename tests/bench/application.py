@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from broker.kafka.host import free_port
+from broker.kafka.embedded.host import free_port
 from broker.settings import PROJECT_ROOT
-from broker.sinks.ledger import Ledger
-from broker.sinks.ledger_row import LedgerRow
-from broker.storage import Storage
+from broker.tables.ledger import Ledger
+from broker.tables.ledger_row import LedgerRow
+from broker.tables.storage import Storage
 from tests.bench.packets import Sender
 from tests.bench.processes import cpu_by_work, cpu_seconds, peak_mb
 

@@ -25,12 +25,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from astropy.coordinates import Latitude, Longitude
 
-from broker.areas import files_of
 from broker.query import Archive
 from broker.query.cone import cell_ranges
-from broker.sinks.ledger_row import LedgerRow, NightCount
 from broker.sinks.publish import Publisher
-from broker.storage import Storage
+from broker.tables.files import files_of
+from broker.tables.ledger_row import LedgerRow, NightCount
+from broker.tables.storage import Storage
 from tests.science_rows import AT, schema_of
 
 SURVEY = "ztf"

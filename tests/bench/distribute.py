@@ -24,17 +24,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 
-from broker.kafka.host import free_port
-from broker.kafka.server import EmbeddedKafka
+from broker.kafka.embedded.host import free_port
+from broker.kafka.embedded.server import EmbeddedKafka
 from broker.pipeline.distribute import Distribute
 from broker.pipeline.runner import Runner
-from broker.science.apply import apply_modules
+from broker.science.engine.apply import apply_modules
 from broker.settings import CONF_FOLDER, Settings, load_settings
 from broker.simulator.generated import GeneratedNight
-from broker.sinks.ledger import Ledger
 from broker.spark.session import build_session
-from broker.storage import Storage
 from broker.surveys import get_survey
+from broker.tables.ledger import Ledger
+from broker.tables.storage import Storage
 from tests.recorded_packets import raw_table
 from tests.science_rows import write_batches
 

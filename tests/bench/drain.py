@@ -30,9 +30,9 @@ from typing import Any
 
 from confluent_kafka import Producer
 
-from broker.kafka.host import free_port
-from broker.kafka.server import EmbeddedKafka
-from broker.kafka.topics import Topics
+from broker.kafka.cluster import Topics
+from broker.kafka.embedded.host import free_port
+from broker.kafka.embedded.server import EmbeddedKafka
 from broker.settings import PROJECT_ROOT, load_settings
 from tests.bench.application import Application, Figures
 from tests.bench.distribute import write_filters

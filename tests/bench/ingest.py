@@ -34,11 +34,11 @@ from typing import Any
 import fastavro
 from confluent_kafka import Consumer, TopicPartition
 
-from broker.kafka.host import free_port
-from broker.kafka.server import EmbeddedKafka
+from broker.kafka.embedded.host import free_port
+from broker.kafka.embedded.server import EmbeddedKafka
 from broker.settings import PROJECT_ROOT, Settings, load_settings
 from broker.simulator.generated import GeneratedNight
-from broker.simulator.play import Plan, play_night
+from broker.simulator.play import PlayPlan, play_night
 from tests.bench.processes import cpu_seconds, peak_mb
 
 TOPIC = "bench_ingest"
@@ -70,7 +70,7 @@ def main() -> None:
         try:
             play_night(
                 settings_for(kafka.servers, folder),
-                Plan(),
+                PlayPlan(),
                 GeneratedNight(options.alerts, seed=1),
                 "synthetic night",
             )
@@ -138,11 +138,11 @@ def contend(options: argparse.Namespace) -> Run:
 
 
 def drain_stream2raw(settings: Settings, _: int) -> tuple[int, float, float]:
+    from broker.pipeline.raw import Stream2Raw
     from broker.pipeline.runner import Runner
-    from broker.pipeline.stream2raw import Stream2Raw
-    from broker.sinks.ledger import Ledger
     from broker.spark.session import build_session
-    from broker.storage import Storage
+    from broker.tables.ledger import Ledger
+    from broker.tables.storage import Storage
 
     began = time.time()
     spark = build_session("bench stream2raw")
@@ -158,7 +158,7 @@ def drain_bytes(settings: Settings, alerts: int) -> tuple[int, float, float]:
 
     from broker.ingest.offsets import Span
     from broker.ingest.source import stream_packets
-    from broker.pipeline.stream2raw import max_offsets
+    from broker.pipeline.raw import max_offsets
     from broker.spark.session import build_session
 
     began = time.time()

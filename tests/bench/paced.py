@@ -23,8 +23,8 @@ from typing import Any
 import duckdb
 import numpy as np
 
-from broker.kafka.host import free_port
-from broker.kafka.server import EmbeddedKafka
+from broker.kafka.embedded.host import free_port
+from broker.kafka.embedded.server import EmbeddedKafka
 from tests.bench.application import STAGES, Application, Batch
 from tests.bench.drain import SURVEY, make_site, plain, use_topics
 from tests.bench.packets import Sender, make_packets

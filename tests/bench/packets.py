@@ -10,7 +10,7 @@ from typing import BinaryIO
 from confluent_kafka import KafkaError, Message, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from broker.kafka.server import EmbeddedKafka
+from broker.kafka.embedded.server import EmbeddedKafka
 from broker.simulator.generated import GeneratedNight
 
 SEED = 1

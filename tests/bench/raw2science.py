@@ -27,9 +27,9 @@ import pyarrow as pa
 
 from broker.settings import PROJECT_ROOT, Settings, load_settings
 from broker.simulator.generated import GeneratedNight
-from broker.sinks.ledger import Ledger
-from broker.sinks.ledger_row import LedgerRow
-from broker.storage import Storage
+from broker.tables.ledger import Ledger
+from broker.tables.ledger_row import LedgerRow
+from broker.tables.storage import Storage
 from tests.bench.ingest import last_written
 from tests.bench.processes import cpu_seconds, peak_mb
 from tests.recorded_packets import raw_table
@@ -116,8 +116,8 @@ def run_apart(root: str) -> Run:
 
 
 def drain(settings: Settings) -> Run:
-    from broker.pipeline.raw2science import Raw2Science
     from broker.pipeline.runner import Runner
+    from broker.pipeline.science import Raw2Science
     from broker.spark.session import build_session
 
     began = time.time()

@@ -23,16 +23,16 @@ import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 
 from broker.archive.close import NightCloser
-from broker.archive.finding import NightRange
 from broker.archive.reprocess import Reprocessor
-from broker.pipeline.raw2science import Raw2Science
+from broker.nights import NightRange
+from broker.pipeline.science import Raw2Science
 from broker.settings import Settings, load_settings
 from broker.simulator.synthetic import generate
-from broker.sinks.ledger import Ledger
-from broker.sinks.ledger_row import LedgerRow, NightCount, OffsetRange
 from broker.sinks.publish import Publisher
 from broker.spark.session import build_session
-from broker.storage import Storage
+from broker.tables.ledger import Ledger
+from broker.tables.ledger_row import LedgerRow, NightCount, OffsetRange
+from broker.tables.storage import Storage
 from tests.recorded_packets import raw_table
 
 SURVEY = "ztf"

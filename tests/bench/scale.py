@@ -22,10 +22,10 @@ from typing import Any
 from confluent_kafka.admin import AdminClient
 from matplotlib.figure import Figure
 
-from broker.kafka.host import free_port
-from broker.kafka.server import EmbeddedKafka
-from broker.sinks.ledger import Ledger
-from broker.sinks.ledger_row import to_table
+from broker.kafka.embedded.host import free_port
+from broker.kafka.embedded.server import EmbeddedKafka
+from broker.tables.ledger import Ledger
+from broker.tables.ledger_row import to_table
 from tests.bench.application import STAGES, Application
 from tests.bench.archive import write_nights
 from tests.bench.drain import SURVEY, make_site, plain, use_topics

@@ -20,8 +20,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, Observation
 
-from broker.science.apply import ModuleCount, apply_modules, by_module
-from broker.settings import PROJECT_ROOT, Science, load_settings
+from broker.science.engine.apply import ModuleCount, apply_modules, by_module
+from broker.settings import PROJECT_ROOT, ScienceSettings, load_settings
 from broker.spark.session import build_session
 from broker.surveys import get_survey
 from tests.bench.processes import cpu_seconds
@@ -81,7 +81,7 @@ def repeat(runs: int, action: Callable[[], Run]) -> list[Run]:
     return [action() for _ in range(WARM_UPS + runs)][WARM_UPS:]
 
 
-def run_modules(raw: DataFrame, settings: Science) -> Run:
+def run_modules(raw: DataFrame, settings: ScienceSettings) -> Run:
     measured = Observation()
     rows = apply_modules(raw, get_survey(SURVEY), settings, AT, measured)
     wall, cpu = timed(rows)

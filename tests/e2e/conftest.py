@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from broker.kafka.server import EmbeddedKafka
+from broker.kafka.embedded.server import EmbeddedKafka
 from tests.crafted import ztf_packets
 from tests.e2e.site import Site, make_topic, produce
 

@@ -26,10 +26,10 @@ from confluent_kafka.cimpl import NewTopic
 from pyspark.sql import SparkSession
 
 from broker.commands.app import main
-from broker.kafka.server import EmbeddedKafka
-from broker.sinks.ledger import Ledger
-from broker.sinks.ledger_row import LedgerRow
-from broker.storage import Storage
+from broker.kafka.embedded.server import EmbeddedKafka
+from broker.tables.ledger import Ledger
+from broker.tables.ledger_row import LedgerRow
+from broker.tables.storage import Storage
 from tests.job_environ import job_environ
 
 ROOT = Path(__file__).resolve().parents[2]

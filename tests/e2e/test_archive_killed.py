@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from broker.archive.audit import audit
-from broker.sinks.closed import ClosedNights
+from broker.audit.audit import audit
+from broker.tables.closed_nights import ClosedNights
 from tests.closing import archived_rows, fill, online_rows
 from tests.e2e.site import Job, Site
 from tests.job_environ import job_environ

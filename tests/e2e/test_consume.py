@@ -15,7 +15,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from broker.client import iterate
 from broker.errors import FatalError, InputError
-from broker.kafka.server import EmbeddedKafka, free_port
+from broker.kafka.embedded.server import EmbeddedKafka, free_port
 from broker.packets.framing import Framing, encode
 from broker.packets.schemas import parse_schema, schema_text
 

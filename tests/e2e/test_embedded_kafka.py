@@ -16,8 +16,8 @@ from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
 
 from broker.errors import FatalError
-from broker.kafka.host import free_port, port_is_free
-from broker.kafka.server import EmbeddedKafka
+from broker.kafka.embedded.host import free_port, port_is_free
+from broker.kafka.embedded.server import EmbeddedKafka
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from broker.kafka.server import EmbeddedKafka
+from broker.kafka.embedded.server import EmbeddedKafka
 from tests.crafted import ztf_packets
 from tests.e2e.site import ROOT, Ended, Site
 

@@ -10,7 +10,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import get_args
 
 import duckdb
@@ -19,11 +18,9 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
-from broker.kafka.server import EmbeddedKafka
-from broker.pipeline.raw2science import Raw2Science
-from broker.science.apply import apply_modules
+from broker.kafka.embedded.server import EmbeddedKafka
+from broker.science.engine.apply import apply_modules
 from broker.settings import load_settings
-from broker.sinks.publish import REHEARSALS, Attempt
 from broker.surveys import get_survey
 from tests.crafted import JD, container, ztf_record
 from tests.e2e.conftest import PARTITIONS
@@ -232,32 +229,6 @@ def test_science_is_what_a_batch_run_over_the_same_raw_gives(
     live = spark.read.parquet(f"{story.site.root}/ztf/online/science").drop("batch")
     batch = in_one_go(story.site, spark).select(*live.columns)
     assert collected(live) == collected(batch)
-
-
-def test_before_a_long_backlog_it_rehearses_and_nothing_stays_of_that(
-    story: Story, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for folder in ("online/raw", "ledger/stage=raw"):
-        shutil.copytree(story.site.root / "ztf" / folder, tmp_path / "ztf" / folder)
-    settings = load_settings("ztf", overrides=[f"storage.root={tmp_path}"], environ={})
-    waiting = sum(row.written for row in story.site.committed())
-    staged: list[dict[int, int]] = []
-    discard = Attempt.discard
-
-    def count_and_discard(attempt: Attempt) -> None:
-        staged.append(attempt.rows_by_night("science"))
-        discard(attempt)
-
-    monkeypatch.setattr(Attempt, "discard", count_and_discard)
-    monkeypatch.setattr("broker.pipeline.raw2science.LONG_BACKLOG", waiting + 1)
-    Raw2Science(spark, settings, lambda: None).stream()
-    assert staged == []
-    monkeypatch.setattr("broker.pipeline.raw2science.LONG_BACKLOG", waiting)
-    Raw2Science(spark, settings, lambda: None).stream()
-    assert len(staged) == REHEARSALS
-    assert all(sum(rows.values()) > 0 for rows in staged)
-    assert {path.name for path in (tmp_path / "ztf/online").iterdir()} == {"raw"}
-    assert list(tmp_path.glob("ztf/staging/science/*")) == []
 
 
 def in_one_go(site: Site, spark: SparkSession) -> DataFrame:

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from broker.kafka.host import free_port
-from broker.kafka.server import EmbeddedKafka
+from broker.kafka.embedded.host import free_port
+from broker.kafka.embedded.server import EmbeddedKafka
 from broker.pipeline.metrics import names
 from tests.crafted import NIGHT, ztf_packets
 from tests.e2e.distribution.distributing import DistributeSite
@@ -40,15 +40,6 @@ class RunSite(DistributeSite):
         if by_java:
             program = [str(Path(sys.executable).parent / "spark-submit"), "jobs/run.py"]
         return self._run([*program, "--survey", self.survey, *options, *self.settings()], environ)
-
-    def rehearse_and_run(self, spark: SparkSession) -> Ended:
-        """Run the command in this process, to the end."""
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("broker.pipeline.stream2raw.LONG_BACKLOG", BATCH // 2)
-            patch.setattr("broker.pipeline.stream2raw._REHEARSED", BATCH // 4)
-            # Any at all, were science to rehearse by itself.
-            patch.setattr("broker.pipeline.raw2science.LONG_BACKLOG", 1)
-            return self.nightjar("run", "--once")
 
     def batches(self, stage: str) -> set[str]:
         """Keys of the committed batches of a stage."""
@@ -192,23 +183,20 @@ def test_run_to_the_end_everything_is_out_exactly_once(story: Story) -> None:
 
 
 @pytest.mark.parametrize("usable", [True, False])
-def test_before_a_long_backlog_it_rehearses_once_and_nothing_stays_of_that(
-    kafka: EmbeddedKafka, spark: SparkSession, tmp_path: Path, *, usable: bool
+def test_a_backlog_is_worked_off_whether_or_not_its_packets_can_be_used(
+    kafka: EmbeddedKafka, tmp_path: Path, *, usable: bool
 ) -> None:
-    topic = f"e2e_rehearsed_{usable}"
+    topic = f"e2e_backlog_{usable}"
     make_topic(kafka, topic, 2)
     produce(kafka, topic, ztf_packets(range(BATCH)) if usable else [b"rubbish"] * BATCH)
     words = {"kafka.output_prefix": topic, "filters.folder": str(tmp_path / "filters")}
     site = RunSite(tmp_path, kafka, topic, "ztf", words)
     site.filters.mkdir()
     site.write_filter("all", *FILTERS["all"])
-    last = site.rehearse_and_run(spark)
+    last = site.nightjar("run", "--once")
     assert last.code == 0, last.text
-    assert "rehearsed with 10 packets" in last.text
-    assert last.text.count("rehearsed with ") == 1
     assert [row.written for row in site.committed()] == [BATCH * usable]
     assert [row.written for row in site.distributed()] == [BATCH * usable]
-    assert list(site.root.glob("ztf/**/rehearsal*")) == []
 
 
 def test_a_stage_that_another_process_runs_is_not_run_twice(story: Story) -> None:

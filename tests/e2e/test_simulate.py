@@ -16,7 +16,7 @@ import pytest
 from confluent_kafka import Consumer, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from broker.kafka.server import EmbeddedKafka, free_port
+from broker.kafka.embedded.server import EmbeddedKafka, free_port
 from broker.packets.files import iterate_packets
 from broker.packets.framing import Decoder, Encoder
 from broker.packets.schemas import parse_schema

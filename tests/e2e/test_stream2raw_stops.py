@@ -10,8 +10,8 @@ from collections.abc import Callable
 import pytest
 from pyspark.sql import SparkSession
 
-from broker.kafka.host import free_port
-from broker.kafka.server import EmbeddedKafka
+from broker.kafka.embedded.host import free_port
+from broker.kafka.embedded.server import EmbeddedKafka
 from tests.crafted import container, ztf_record
 from tests.e2e.site import LAUNCHERS, Launcher, Site, make_topic, positions, produce
 

@@ -18,8 +18,8 @@ from broker.ingest.decoder import PacketDecoder
 from broker.pipeline.ingest_batch import Ingested, ingest
 from broker.settings import load_settings
 from broker.sinks.publish import Attempt
-from broker.storage import Storage
 from broker.surveys import get_survey
+from broker.tables.storage import Storage
 
 ARRIVAL = dt.datetime(2027, 1, 1, 5, tzinfo=dt.UTC)
 _PACKETS = pa.schema(

@@ -14,9 +14,9 @@ from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
 from broker.errors import SettingsError
-from broker.science.apply import apply_modules, by_module
-from broker.science.batch import SciencePass
-from broker.settings import Science
+from broker.science.engine.apply import apply_modules, by_module
+from broker.science.engine.science_pass import SciencePass
+from broker.settings import ScienceSettings
 from broker.surveys import get_survey
 from tests.recorded_packets import (
     BATCH_TIME,
@@ -28,7 +28,7 @@ from tests.recorded_packets import (
 )
 
 MODULES = ("real_bogus", "solar_system", "slope")
-SETTINGS = Science(modules=MODULES)
+SETTINGS = ScienceSettings(modules=MODULES)
 SCIENCE_AT = dt.datetime(2026, 11, 2, 3, 4, 5, 678901, tzinfo=dt.UTC)
 ARROW_ROWS = "spark.sql.execution.arrow.maxRecordsPerBatch"
 
@@ -171,7 +171,7 @@ def test_units_are_written_with_the_rows(raw: DataFrame, tmp_path: Path) -> None
 def test_seconds_and_failures_of_each_module_are_measured(
     raw: DataFrame, rows: list[dict[str, Any]]
 ) -> None:
-    settings = Science(modules=("slope", "tests.unit.science.plug_ins:Picky"))
+    settings = ScienceSettings(modules=("slope", "tests.unit.science.plug_ins:Picky"))
     measured = Observation()
     frame = apply_modules(raw, get_survey("ztf"), settings, SCIENCE_AT, measured)
     found = collect(frame)
@@ -193,7 +193,7 @@ def test_a_module_that_reads_a_field_the_packets_lack_is_refused(
     spark: SparkSession, shared_data: Path, project_root: Path, tmp_path: Path
 ) -> None:
     raw = elasticc_frame(spark, shared_data, project_root, tmp_path)
-    settings = Science(modules=("tests.unit.science.plug_ins:Faint",))
+    settings = ScienceSettings(modules=("tests.unit.science.plug_ins:Faint",))
     with pytest.raises(SettingsError, match=r"faint reads candidate\.field, which the packets of"):
         apply_modules(raw, get_survey("elasticc"), settings, SCIENCE_AT)
 

@@ -9,10 +9,10 @@ import pytest
 from pyspark.errors import StreamingQueryException
 from pyspark.sql import DataFrame, SparkSession
 
-from broker.pipeline.follow import finished_batches, follow_ledger
-from broker.sinks.ledger import Ledger
-from broker.sinks.ledger_row import to_table
-from broker.storage import Storage
+from broker.pipeline.follow_ledger import finished_batches, follow_ledger
+from broker.tables.ledger import Ledger
+from broker.tables.ledger_row import to_table
+from broker.tables.storage import Storage
 from tests.unit.sinks.batches import row
 
 

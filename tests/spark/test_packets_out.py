@@ -19,9 +19,9 @@ from pyspark.sql.types import StructType
 from broker.filters import MATCHES, Filter
 from broker.packets.schemas import fingerprint, parse_schema_text
 from broker.pipeline.outgoing import Packets
-from broker.science.apply import apply_modules
-from broker.science.spark_types import to_spark_schema
-from broker.settings import Science
+from broker.science.engine.apply import apply_modules
+from broker.settings import ScienceSettings
+from broker.spark.types import to_spark_schema
 from broker.surveys import get_survey
 from tests.recorded_packets import elasticc_packets, ztf_packets
 from tests.recorded_packets import raw_table as recorded_raw_table
@@ -112,7 +112,7 @@ def test_packets_of_recorded_alerts_read_back_exactly(
     recorded = ztf_packets(shared_data)[::5] if survey == "ztf" else elasticc_packets(nights[0])
     raw = spark.createDataFrame(recorded_raw_table(recorded, survey))
     at = dt.datetime(2026, 11, 2, 3, 4, 5, 678901, tzinfo=dt.UTC)
-    settings = Science(modules=("real_bogus", "solar_system", "slope"))
+    settings = ScienceSettings(modules=("real_bogus", "solar_system", "slope"))
     rows = apply_modules(raw, get_survey(survey), settings, at).cache()
     packets, encoded = encode(rows, survey, ["full"], lambda _: raw)
     wanted = {row["alert_id"]: row for row in rows.toArrow().to_pylist()}

@@ -40,7 +40,7 @@ def unpacked(project_root: Path, tmp_path: Path) -> Path:
 def test_it_holds_the_project_the_connectors_and_the_locked_packages(names: set[str]) -> None:
     assert {
         "bin/python",
-        "broker/settings.py",
+        "broker/settings/load.py",
         "conf/nightjar.toml",
         "conf/filters/hostless.toml",
         "conf/spark-defaults.conf",

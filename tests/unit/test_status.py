@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from broker.commands import app
-from broker.kafka.host import free_port
+from broker.kafka.embedded.host import free_port
 from broker.sinks.locks import StageLock
-from broker.storage import Storage
+from broker.tables.storage import Storage
 from tests.unit.pipeline.batches import commit, commit_everywhere
 
 

@@ -25,7 +25,7 @@ _APERTURE_WIDENS = 1.23
 
 
 @dataclass(frozen=True)
-class Detections:
+class SyntheticDetections:
     """D detections of a chunk's alerts: which alert, which exposure, and its columns."""
 
     alert: Ints
@@ -35,7 +35,7 @@ class Detections:
 
 def detect(
     observed: Observed, table_row: Ints, first_row: Ints, near: ReferenceSource
-) -> Detections:
+) -> SyntheticDetections:
     """Measure all detections in the alerts' histories, the alerts themselves included."""
     alert, exposure = np.nonzero(observed.seen)
     at = (alert, exposure)
@@ -64,7 +64,7 @@ def detect(
     columns |= _photometry(draws, columns, limit, artefact)
     columns |= _shape(draws, columns["sigmapsf"], seeing, artefact)
     columns |= _scores(draws, columns["sigmapsf"], _sky_snr(mag, limit), artefact)
-    return Detections(alert, exposure, columns)
+    return SyntheticDetections(alert, exposure, columns)
 
 
 def _candid(
@@ -224,7 +224,7 @@ def _scores(draws: Draws, sigma: Floats, sky_snr: Floats, artefact: Ints) -> Col
     }
 
 
-def own_rows(observed: Observed, detections: Detections) -> Ints:
+def own_rows(observed: Observed, detections: SyntheticDetections) -> Ints:
     """Row of each alert's own detection, in the order of alerts."""
     own: Bools = detections.exposure == observed.exposure_of_alert[detections.alert]
     return np.flatnonzero(own)

@@ -7,13 +7,13 @@ import numpy as np
 from broker.simulator.synthetic import sky
 from broker.simulator.synthetic.catalogue import ReferenceSource
 from broker.simulator.synthetic.conditions import flux_njy
-from broker.simulator.synthetic.detections import Columns, Detections
+from broker.simulator.synthetic.detections import Columns, SyntheticDetections
 from broker.simulator.synthetic.draws import Draws, Ints
 from broker.simulator.synthetic.encoding import ColumnEncoder
 from broker.simulator.synthetic.images import calibration_columns, forced_columns
 from broker.simulator.synthetic.naming import archived, difference_image_names
 from broker.simulator.synthetic.observe import Observed
-from broker.simulator.synthetic.plan import Survey
+from broker.simulator.synthetic.plan import SyntheticSurvey
 from broker.simulator.synthetic.references import reference_id
 
 PROGRAM_PI, RB_VERSION = "Kulkarni", "t17_f5_c3"
@@ -22,7 +22,10 @@ _FORCED_STATUS = ("0", "61", "55", "56")
 
 
 def previous_candidates(
-    observed: Observed, survey: Survey, detections: Detections, encoder: ColumnEncoder
+    observed: Observed,
+    survey: SyntheticSurvey,
+    detections: SyntheticDetections,
+    encoder: ColumnEncoder,
 ) -> list[list[bytes]]:
     """Earlier detections and upper limits of each alert, by time, encoded."""
     past = detections.exposure != observed.exposure_of_alert[detections.alert]
@@ -45,7 +48,7 @@ def _grouped(entries: list[bytes], alert: Ints, count: int) -> list[list[bytes]]
     return [entries[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True)]
 
 
-def _named(columns: Columns, observed: Observed, survey: Survey, alert: Ints) -> Columns:
+def _named(columns: Columns, observed: Observed, survey: SyntheticSurvey, alert: Ints) -> Columns:
     """Add what has a name: field, image, program, classifier."""
     named = columns | {
         "field": survey.cadence.fields.number[observed.places.field[alert]],
@@ -78,7 +81,7 @@ def _limit_columns(observed: Observed, alert: Ints, exposure: Ints) -> Columns:
 
 
 def forced_photometry(
-    observed: Observed, survey: Survey, reference: ReferenceSource, encoder: ColumnEncoder
+    observed: Observed, survey: SyntheticSurvey, reference: ReferenceSource, encoder: ColumnEncoder
 ) -> list[list[bytes]]:
     """Forced photometry at the alert's position, newest first, encoded."""
     listed = observed.listed.copy()

@@ -10,7 +10,7 @@ import numpy as np
 from broker.errors import UsageError
 from broker.simulator.synthetic.naming import night_number
 from broker.simulator.synthetic.packet import PacketMaker, SyntheticPacket
-from broker.simulator.synthetic.plan import Survey, plan_alerts, shares_of
+from broker.simulator.synthetic.plan import SyntheticSurvey, plan_alerts, shares_of
 from broker.simulator.synthetic.truth import TruthWriter
 
 # A dark night in autumn: galaxies after midnight, the Galactic plane before.
@@ -51,7 +51,7 @@ def generate(
     """
     if n < 1:
         raise UsageError(f"a night of {n} alerts cannot be made; ask for at least one")
-    survey = Survey(seed, night_number(night))
+    survey = SyntheticSurvey(seed, night_number(night))
     plan = plan_alerts(survey, n, shares_of(shares))
     maker = PacketMaker(survey, plan, seed)
     for start in range(0, n, chunk):

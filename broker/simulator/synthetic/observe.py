@@ -16,7 +16,7 @@ from broker.simulator.synthetic.conditions import JD_OF_NIGHT_ZERO, SURVEY_START
 from broker.simulator.synthetic.draws import Bools, Draws, Floats, Ints, Keys
 from broker.simulator.synthetic.exposures import Exposures, flux_error, look, measure
 from broker.simulator.synthetic.place import Places
-from broker.simulator.synthetic.plan import VISITS, Plan, Survey
+from broker.simulator.synthetic.plan import VISITS, NightPlan, SyntheticSurvey
 from broker.simulator.synthetic.populations import POPULATIONS, Population, Realised, Sources
 from broker.simulator.synthetic.populations.artefact import kind_of
 from broker.simulator.synthetic.populations.base import Counterpart, Truth
@@ -96,7 +96,7 @@ def at_alert(values: Any, observed: Observed) -> Any:
     return values[np.arange(len(observed.alert)), observed.exposure_of_alert]
 
 
-def observe(survey: Survey, plan: Plan, alerts: Ints) -> Observed:
+def observe(survey: SyntheticSurvey, plan: NightPlan, alerts: Ints) -> Observed:
     """Observe the given rows of a plan; the result is in their order."""
     parts = []
     for index in np.unique(plan.population[alerts]):
@@ -106,7 +106,7 @@ def observe(survey: Survey, plan: Plan, alerts: Ints) -> Observed:
     return joined
 
 
-def _observe_population(survey: Survey, plan: Plan, alerts: Ints) -> Observed:
+def _observe_population(survey: SyntheticSurvey, plan: NightPlan, alerts: Ints) -> Observed:
     index = int(plan.population[alerts[0]])
     population = POPULATIONS[index]
     visit = plan.visit[alerts]
@@ -165,7 +165,11 @@ def _light(
 
 
 def _before(
-    survey: Survey, population: Population, sources: Sources, realised: Realised, places: Places
+    survey: SyntheticSurvey,
+    population: Population,
+    sources: Sources,
+    realised: Realised,
+    places: Places,
 ) -> tuple[Ints, Ints, Floats]:
     """Detections and exposures before the last month, and the first detection among them."""
     days = survey.cadence.night - 31 - SURVEY_START_NIGHT
@@ -209,7 +213,7 @@ def _extrapolate(
 
 
 def _moved(
-    survey: Survey,
+    survey: SyntheticSurvey,
     population: Population,
     places: Places,
     draws: Draws,

@@ -20,7 +20,7 @@ from broker.simulator.synthetic.catalogue import (
     reference_source,
 )
 from broker.simulator.synthetic.conditions import magnitude
-from broker.simulator.synthetic.detections import Columns, Detections, detect, own_rows
+from broker.simulator.synthetic.detections import Columns, SyntheticDetections, detect, own_rows
 from broker.simulator.synthetic.draws import Draws, Floats, Ints
 from broker.simulator.synthetic.encoding import (
     ColumnEncoder,
@@ -44,7 +44,7 @@ from broker.simulator.synthetic.naming import (
     stamp_names,
 )
 from broker.simulator.synthetic.observe import Observed, at_alert, observe
-from broker.simulator.synthetic.plan import Plan, Survey
+from broker.simulator.synthetic.plan import NightPlan, SyntheticSurvey
 from broker.simulator.synthetic.populations import POPULATIONS
 from broker.simulator.synthetic.references import reference_frames, reference_id, reference_mjd
 from broker.simulator.synthetic.stamps import Images, fits_gz, stamps
@@ -80,7 +80,7 @@ class SyntheticPacket:
 class PacketMaker:
     """Make the packets of one night of one seed."""
 
-    def __init__(self, survey: Survey, plan: Plan, seed: int) -> None:
+    def __init__(self, survey: SyntheticSurvey, plan: NightPlan, seed: int) -> None:
         self._survey = survey
         self._plan = plan
         self._seed = seed
@@ -120,7 +120,7 @@ class PacketMaker:
             yield SyntheticPacket(value, candid, names[index], truth["jd"], truth)
 
     def _candidate_columns(
-        self, observed: Observed, detections: Detections, near: Neighbours
+        self, observed: Observed, detections: SyntheticDetections, near: Neighbours
     ) -> Columns:
         own = own_rows(observed, detections)
         columns = {name: values[own] for name, values in detections.columns.items()}

@@ -26,7 +26,7 @@ VISITS = 2
 
 
 @dataclass(frozen=True)
-class Plan:
+class NightPlan:
     """A night's alerts in order of time; arrays of shape (n,).
 
     Attributes
@@ -51,7 +51,7 @@ class Plan:
     first_row: Ints
 
 
-class Survey:
+class SyntheticSurvey:
     """A night of a seed: cadence, footprint and the sources in it."""
 
     def __init__(self, seed: int, night: int) -> None:
@@ -100,7 +100,7 @@ def shares_of(overrides: Mapping[str, float] | None) -> Floats:
     return np.asarray(shares / shares.sum())
 
 
-def plan_alerts(survey: Survey, n: int, shares: Floats) -> Plan:
+def plan_alerts(survey: SyntheticSurvey, n: int, shares: Floats) -> NightPlan:
     """Choose n alerts and number them within their exposures."""
     columns: list[list[Ints]] = [[], [], []]
     for index, quota in enumerate(_quotas(n, shares)):
@@ -123,7 +123,7 @@ def _quotas(n: int, shares: Floats) -> Ints:
     return quotas
 
 
-def _detections(survey: Survey, index: int, quota: int) -> tuple[Ints, Ints]:
+def _detections(survey: SyntheticSurvey, index: int, quota: int) -> tuple[Ints, Ints]:
     """First ``quota`` alerts of a population: object numbers and visits."""
     numbers, visits, found = [], [], 0
     for block in range(_MOST_BLOCKS):
@@ -141,7 +141,7 @@ def _detections(survey: Survey, index: int, quota: int) -> tuple[Ints, Ints]:
     )
 
 
-def _detected_tonight(survey: Survey, index: int, number: Ints) -> Bools:
+def _detected_tonight(survey: SyntheticSurvey, index: int, number: Ints) -> Bools:
     draws = survey.draws(index, number)
     places = survey.place(index, draws)
     population: Population = POPULATIONS[index]
@@ -153,7 +153,7 @@ def _detected_tonight(survey: Survey, index: int, number: Ints) -> Bools:
     return measure(tonight, draws, true, error)[1]
 
 
-def _in_order(survey: Survey, population: Ints, number: Ints, visit: Ints) -> Plan:
+def _in_order(survey: SyntheticSurvey, population: Ints, number: Ints, visit: Ints) -> NightPlan:
     """Sort by time and channel, and give every alert its row in the channel's table."""
     pid = np.empty_like(number)
     for index in np.unique(population):
@@ -167,7 +167,7 @@ def _in_order(survey: Survey, population: Ints, number: Ints, visit: Ints) -> Pl
     rank = np.arange(len(pid)) - np.repeat(starts, np.diff(np.r_[starts, len(pid)]))
     # Tables don't begin with an alert: what was rejected came before.
     table_row = rank + Draws(keys_of(stream_key(0), pid)).choice("table", (1.0,) * 16)
-    return Plan(
+    return NightPlan(
         population,
         number,
         visit,

@@ -10,7 +10,7 @@ from functools import cache
 
 from confluent_kafka import Producer
 
-from broker.kafka.server import EmbeddedKafka
+from broker.kafka.embedded.server import EmbeddedKafka
 from broker.packets.schemas import Schema
 from tests.crafted import JD, add_field, container, evolved, ztf_record
 from tests.rubbish import (

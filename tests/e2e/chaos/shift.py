@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from broker.archive.fold import fold_ledger
+from broker.archive.compact_ledger import compact_ledger
 from broker.errors import NightjarError
 from tests.e2e.chaos.schedule import FULL_DISK, KILL, STOP_KAFKA, Event
 from tests.e2e.distribution.distributing import DistributeSite
@@ -138,7 +138,7 @@ class Shift:
 
     def _fold(self) -> None:
         try:
-            fold_ledger(self.site.storage, dt.datetime.now(dt.UTC) + _OLD_ENOUGH)
+            compact_ledger(self.site.storage, dt.datetime.now(dt.UTC) + _OLD_ENOUGH)
         except (OSError, NightjarError) as error:
             self.unexpected.append(f"folding: {error!r}")
 

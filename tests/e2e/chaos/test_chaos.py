@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from broker.archive import fold
-from broker.kafka.host import free_port
-from broker.kafka.server import EmbeddedKafka
-from broker.sinks.ledger import Ledger
+import broker.archive.compact_ledger as compacting
+from broker.kafka.embedded.host import free_port
+from broker.kafka.embedded.server import EmbeddedKafka
+from broker.tables.ledger import Ledger
 from tests.e2e.chaos.feed import Feed
 from tests.e2e.chaos.oracle import FILTERS, differences, read_truth
 from tests.e2e.chaos.schedule import schedule
@@ -38,7 +38,7 @@ Night = Callable[..., None]
 @pytest.fixture
 def night(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Night]:
     """Run a night of a seed, and check what has come of it."""
-    monkeypatch.setattr(fold, "_AT_LEAST", 1)
+    monkeypatch.setattr(compacting, "_AT_LEAST", 1)
     # Its own Kafka, which may be killed.
     kafka = EmbeddedKafka(tmp_path / "kafka", free_port())
     shifts: list[Shift] = []
@@ -113,7 +113,7 @@ def run_night(
     # One that was just being started again does not listen yet: it dies of the signal.
     assert set(codes) <= {0, -signal.SIGTERM}
     assert shift.unexpected == []
-    assert site.storage.names("ledger/folded/stage=distribute")
+    assert site.storage.names("ledger/compacted/stage=distribute")
     code, findings = site.audit("--deep")
     assert [text for finding in findings for text in finding["differences"]] == []
     assert code == 0

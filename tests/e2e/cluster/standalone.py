@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pyspark
 
-from broker.kafka.host import HOST, free_port, port_is_free
+from broker.kafka.embedded.host import HOST, free_port, port_is_free
 from tests.e2e.site import Job, wait_until
 from tests.quick_java import QUICK_JAVA
 

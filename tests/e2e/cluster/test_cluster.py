@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from broker.kafka.server import EmbeddedKafka
+from broker.kafka.embedded.server import EmbeddedKafka
 from tests.crafted import ztf_packets
 from tests.e2e.cluster.cluster_site import ClusterSite
 from tests.e2e.cluster.standalone import Standalone

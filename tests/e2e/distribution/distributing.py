@@ -17,9 +17,9 @@ import fastavro
 from confluent_kafka import Message
 from confluent_kafka.admin import AdminClient
 
-from broker.kafka.read import read_committed
-from broker.sinks.ledger import Ledger
-from broker.sinks.ledger_row import LedgerRow
+from broker.kafka.reader import read_committed
+from broker.tables.ledger import Ledger
+from broker.tables.ledger_row import LedgerRow
 from tests.e2e.site import ROOT, Job, Site
 from tests.job_environ import job_environ
 from tests.science_rows import science_rows, write_batches

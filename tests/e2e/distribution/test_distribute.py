@@ -19,7 +19,7 @@ import pytest
 from confluent_kafka.admin import AdminClient, ConfigResource
 
 from broker.commands.app import main
-from broker.sinks.kafka import partition_of
+from broker.sinks.transactions import partition_of
 from tests.e2e.distribution.distributing import DistributeSite, decode, header
 from tests.own_environment import own_python
 

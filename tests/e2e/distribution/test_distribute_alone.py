@@ -13,7 +13,7 @@ import pytest
 from confluent_kafka.admin import AdminClient
 from pyspark.sql import SparkSession
 
-from broker.kafka.server import EmbeddedKafka
+from broker.kafka.embedded.server import EmbeddedKafka
 from tests.e2e.distribution.distributing import DistributeSite, header
 
 ALL_FAULTS = (

@@ -9,10 +9,10 @@ import uuid
 import pytest
 
 from broker.errors import FatalError, PublishError
-from broker.kafka.read import first_offsets, read_committed
-from broker.kafka.server import EmbeddedKafka
-from broker.kafka.topics import Topics
-from broker.sinks.kafka import MAX_MESSAGE_BYTES, Message, Send, Transactions
+from broker.kafka.cluster import Topics
+from broker.kafka.embedded.server import EmbeddedKafka
+from broker.kafka.reader import first_offsets, read_committed
+from broker.sinks.transactions import MAX_MESSAGE_BYTES, OutgoingMessage, Send, Transactions
 
 PATIENCE = 20.0
 
@@ -38,7 +38,7 @@ def send_numbers(topic: str, numbers: range, size: int = 10) -> object:
     def send_all(send: Send) -> None:
         for number in numbers:
             value = str(number).encode().ljust(size)
-            send(Message(topic, number % 2, b"key", value, [("alert_id", b"1")]))
+            send(OutgoingMessage(topic, number % 2, b"key", value, [("alert_id", b"1")]))
 
     return send_all
 
@@ -110,7 +110,7 @@ def test_a_broker_that_comes_back_in_time_is_waited_for(restless: EmbeddedKafka)
 def test_a_broker_that_stays_away_ends_it_and_the_next_start_goes_on(
     restless: EmbeddedKafka, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("broker.sinks.kafka._ABORT_SECONDS", 1.0)
+    monkeypatch.setattr("broker.sinks.transactions._ABORT_SECONDS", 1.0)
     topic = make_topic(restless)
     transactions = sender(restless, topic, patience=4)
 
@@ -137,7 +137,7 @@ def test_more_than_the_queue_holds_goes_through(kafka: EmbeddedKafka, topic: str
 
 def test_a_message_that_no_topic_takes_names_its_alert(kafka: EmbeddedKafka, topic: str) -> None:
     transactions = sender(kafka, topic)
-    message = Message(topic, 0, b"key", bytes(MAX_MESSAGE_BYTES), [("alert_id", b"987")])
+    message = OutgoingMessage(topic, 0, b"key", bytes(MAX_MESSAGE_BYTES), [("alert_id", b"987")])
     with pytest.raises(PublishError, match=r"alert 987 .* topic " + topic):
         transactions.transact(lambda send: send(message))
     transactions.transact(send_numbers(topic, range(3)))

@@ -11,7 +11,7 @@ from urllib.request import urlopen
 
 from broker.kafka.preflight import check_input, check_output
 from broker.logs import log_to_stderr
-from broker.pipeline.every_stage import every_stream
+from broker.pipeline.all_stages import every_stream
 from broker.pipeline.runner import Runner, exit_code
 from broker.settings import load_settings
 from broker.spark.session import build_session

@@ -19,9 +19,9 @@ from confluent_kafka.admin import (
 )
 
 from broker.commands.app import main
-from broker.kafka.host import free_port, port_is_free
-from broker.kafka.secure import READER, USERS, WRITER, Security
-from broker.kafka.server import EmbeddedKafka
+from broker.kafka.embedded.host import free_port, port_is_free
+from broker.kafka.embedded.security import READER, USERS, WRITER, Security
+from broker.kafka.embedded.server import EmbeddedKafka
 from tests.crafted import ztf_packets
 from tests.e2e.site import ROOT, Ended, Site, listen_to, make_topic, produce
 from tests.job_environ import job_environ

@@ -13,21 +13,21 @@ import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 
-from broker.archive.audit import audit
 from broker.archive.close import NightCloser
-from broker.archive.finding import NightRange
 from broker.archive.reprocess import Reprocessor
+from broker.audit.audit import audit
 from broker.ingest.decoder import PacketDecoder
+from broker.nights import NightRange
 from broker.pipeline.ingest_batch import ingest
-from broker.pipeline.raw2science import Raw2Science
+from broker.pipeline.science import Raw2Science
 from broker.settings import Settings, load_settings
 from broker.simulator.synthetic import generate
-from broker.sinks.closed import ClosedNight
-from broker.sinks.ledger import Ledger
-from broker.sinks.ledger_row import LedgerRow, OffsetRange
 from broker.sinks.publish import Publisher
-from broker.storage import Storage
 from broker.surveys import get_survey
+from broker.tables.closed_nights import ClosedNight
+from broker.tables.ledger import Ledger
+from broker.tables.ledger_row import LedgerRow, OffsetRange
+from broker.tables.storage import Storage
 from tests.closing import fill
 from tests.science_rows import NIGHTS
 

@@ -13,13 +13,13 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
-from broker.archive import fold
-from broker.archive.audit import audit
+import broker.archive.compact_ledger as compacting
 from broker.archive.tidy import remove_old_versions, remove_taken_batches
+from broker.audit.audit import audit
 from broker.errors import CheckFailed, LedgerError
 from broker.sinks import night_version
-from broker.sinks.closed import ClosedNights, to_table
-from broker.sinks.ids import ScienceIds
+from broker.tables.closed_nights import ClosedNights, to_table
+from broker.tables.science_ids import ScienceIds
 from tests.closing import (
     archived_rows,
     archived_rows_by_pyarrow,
@@ -143,11 +143,11 @@ def test_batches_leave_when_their_time_is_over_and_others_stay(site: Site) -> No
 def test_a_folded_ledger_still_proves_each_batch_and_takes_late_ones(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fold, "_AT_LEAST", 1)
+    monkeypatch.setattr(compacting, "_AT_LEAST", 1)
     site.fill(range(40), 2)
     site.close()
     tomorrow = dt.datetime.now(dt.UTC) + dt.timedelta(hours=25)
-    assert fold.fold_ledger(site.storage, tomorrow) == 2
+    assert compacting.compact_ledger(site.storage, tomorrow) == 2
     assert not list(site.root.glob("ztf/ledger/stage=*/*.parquet"))
     assert site.close() is None
     assert site.differences() == []

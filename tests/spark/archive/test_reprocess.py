@@ -13,12 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from broker.archive.diff import NightDiff, diff_with_last_version
-from broker.archive.finding import NightRange
 from broker.archive.tidy import remove_old_versions
 from broker.commands.app import main
 from broker.errors import SettingsError, UsageError
-from broker.science.slope import Slope
-from broker.sinks.closed import ClosedNights
+from broker.nights import NightRange
+from broker.science.modules.slope import Slope
+from broker.tables.closed_nights import ClosedNights
 from tests.closing import archived_rows
 from tests.spark.archive.conftest import ALERTS, LATER, SYNTHETIC_NIGHTS, Site
 from tests.unit.sinks.mortal import Killed

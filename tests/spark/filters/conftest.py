@@ -18,20 +18,20 @@ from pyspark.sql.types import StructType
 from broker.filters import MATCHES, FilterSet
 from broker.filters.check import CheckedFilter, Checker
 from broker.filters.definition import FilterFile, read_filter
-from broker.science.apply import apply_modules
-from broker.science.batch import SciencePass
-from broker.science.spark_types import to_spark_schema
-from broker.science.table import science_schema
-from broker.settings import PROJECT_ROOT, Science
+from broker.science.engine.apply import apply_modules
+from broker.science.engine.science_pass import SciencePass
+from broker.settings import PROJECT_ROOT, ScienceSettings
+from broker.spark.types import to_spark_schema
 from broker.surveys import get_survey
+from broker.tables.science_schema import science_schema
 from tests.recorded_packets import BATCH_TIME, Packet, elasticc_packets, raw_table, ztf_packets
 
-SETTINGS = Science(modules=("real_bogus", "solar_system", "slope"))
+SETTINGS = ScienceSettings(modules=("real_bogus", "solar_system", "slope"))
 BATCH = "0123abcd-000000"
 
 
 def declared(survey: str) -> StructType:
-    return to_spark_schema(science_schema(get_survey(survey), SciencePass(survey, SETTINGS)))
+    return to_spark_schema(science_schema(get_survey(survey), SciencePass(survey, SETTINGS).fields))
 
 
 @dataclass(frozen=True)

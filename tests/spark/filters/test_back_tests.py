@@ -15,8 +15,8 @@ from broker.errors import UsageError
 from broker.filters.backtest import back_test, changed_objects, explain_alert, try_examples
 from broker.filters.check import CheckedFilter, Checker
 from broker.filters.clauses import Clause, split_clauses
-from broker.filters.stored import science_rows
-from broker.storage import Storage
+from broker.tables.read_spark import science_rows
+from broker.tables.storage import Storage
 from tests.spark.filters.conftest import BATCH, Tables, selected, write_filter
 
 Split = Callable[[str], list[Clause]]

@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 
 from broker.errors import InputError
 from broker.filters import FilterSet
-from broker.storage import Storage
+from broker.tables.storage import Storage
 from tests.spark.filters.conftest import declared, write_filter
 
 Load = Callable[..., FilterSet]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from broker.errors import InputError
 from broker.ingest.headers import MOST_HEADERS, Header, KnownHeaders, parse_header
 from broker.packets.schemas import canonical
-from broker.storage import Storage
+from broker.tables.storage import Storage
 from tests.crafted import container, parts, schema_of, several_records, ztf_record
 
 PACKET = container(ztf_record(1))

@@ -11,29 +11,29 @@ import pytest
 from broker.errors import DataLoss
 from broker.ingest.offsets import (
     BatchOffsets,
-    Place,
     Reached,
     Span,
+    TopicPartition,
     Watermarks,
     batch_offsets,
     batch_time,
     check_none_vanished,
     check_nothing_missed,
 )
-from broker.storage import Storage
+from broker.tables.storage import Storage
 
-A: Place = ("alerts", 0)
-B: Place = ("alerts", 1)
+A: TopicPartition = ("alerts", 0)
+B: TopicPartition = ("alerts", 1)
 
 
 def check(
-    spans: dict[Place, Span],
-    reached: dict[Place, Reached],
-    kept: dict[Place, Watermarks],
+    spans: dict[TopicPartition, Span],
+    reached: dict[TopicPartition, Reached],
+    kept: dict[TopicPartition, Watermarks],
     *,
     read_all: bool = True,
-    gone: frozenset[Place] = frozenset(),
-    began: dict[Place, int] | None = None,
+    gone: frozenset[TopicPartition] = frozenset(),
+    began: dict[TopicPartition, int] | None = None,
 ) -> None:
     batch = BatchOffsets(spans, gone, began or {})
     check_nothing_missed(batch, reached, kept, read_all=read_all)

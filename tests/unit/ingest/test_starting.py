@@ -7,11 +7,11 @@ import json
 import pytest
 
 from broker.errors import UsageError
-from broker.ingest.offsets import Place, Reached
+from broker.ingest.offsets import Reached, TopicPartition
 from broker.ingest.source import is_pattern, matching, starting_options
 
 PATTERN = "ztf_[0-9]{8}_programid1"
-PLACES: set[Place] = {
+PLACES: set[TopicPartition] = {
     ("ztf_20240706_programid1", 0),
     ("ztf_20240706_programid1", 1),
     ("ztf_20240707_programid1", 0),

@@ -10,8 +10,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from broker.sinks.ledger import Ledger
-from broker.sinks.ledger_row import (
+from broker.sinks.publish import Publisher
+from broker.tables.ledger import Ledger
+from broker.tables.ledger_row import (
     FilterCount,
     LedgerRow,
     ModuleCount,
@@ -19,8 +20,7 @@ from broker.sinks.ledger_row import (
     OffsetRange,
     ReasonCount,
 )
-from broker.sinks.publish import Publisher
-from broker.storage import Storage
+from broker.tables.storage import Storage
 
 NIGHT = 20240707
 AT = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from broker.ingest.offsets import Place, Span
-from broker.pipeline.stream2raw import max_offsets
-from broker.settings import Ingest
+from broker.ingest.offsets import Span, TopicPartition
+from broker.pipeline.raw import max_offsets
+from broker.settings import IngestSettings
 
 PACKETS = [bytes(70_000)] * 100
-CONTAINERS = Ingest(framing="container")
+CONTAINERS = IngestSettings(framing="container")
 AIM = 7314  # of these packets make 512 MB
 
 
-def batches(waiting: dict[Place, Span], wanted: Ingest) -> list[int]:
+def batches(waiting: dict[TopicPartition, Span], wanted: IngestSettings) -> list[int]:
     """Sizes of the batches that Spark makes: it shares the limit out and rounds shares down."""
     limit = max_offsets(wanted, PACKETS, waiting)
     left = [span.until - span.start for span in waiting.values()]
@@ -25,7 +25,7 @@ def batches(waiting: dict[Place, Span], wanted: Ingest) -> list[int]:
     return sizes
 
 
-def backlog(*messages: int) -> dict[Place, Span]:
+def backlog(*messages: int) -> dict[TopicPartition, Span]:
     return {("ztf", number): Span(5, 5 + size) for number, size in enumerate(messages)}
 
 
@@ -51,7 +51,7 @@ def test_no_batch_is_a_remainder(messages: tuple[int, ...], expected: int) -> No
 def test_the_settings_limit_wins() -> None:
     assert (
         max_offsets(
-            Ingest(framing="container", max_offsets_per_batch=250), PACKETS, backlog(30_000)
+            IngestSettings(framing="container", max_offsets_per_batch=250), PACKETS, backlog(30_000)
         )
         == 250
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from broker.pipeline.distribute import log_distributed
-from broker.sinks.ledger_row import FilterCount
+from broker.tables.ledger_row import FilterCount
 from tests.unit.sinks.batches import row
 
 

@@ -13,8 +13,8 @@ import yaml
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from broker.pipeline.metrics import Progress, StageMetrics, names
-from broker.storage import Storage
+from broker.pipeline.metrics import QueryProgress, StageMetrics, names
+from broker.tables.storage import Storage
 from tests.unit.pipeline.batches import STAGES, commit, commit_everywhere
 
 Scrape = dict[tuple[str, ...], float]
@@ -37,8 +37,8 @@ def storage(tmp_path: Path) -> Storage:
     return Storage(str(tmp_path / "ztf"))
 
 
-def scrape(storage: Storage, progress: Progress | None = None) -> StageMetrics:
-    return StageMetrics(storage, "ztf", STAGES, progress or Progress())
+def scrape(storage: Storage, progress: QueryProgress | None = None) -> StageMetrics:
+    return StageMetrics(storage, "ztf", STAGES, progress or QueryProgress())
 
 
 def samples(metrics: StageMetrics) -> Scrape:
@@ -105,7 +105,7 @@ def test_what_a_stage_has_left_to_do_is_its_lag(storage: Storage) -> None:
 
 
 def test_sparks_reports_tell_what_waits_in_kafka_and_where_the_time_goes(storage: Storage) -> None:
-    progress = Progress()
+    progress = QueryProgress()
     now = time.time()
     progress.take({**REPORT, "sources": [{"endOffset": None, "latestOffset": None}]}, now - 50)
     progress.take(REPORT, now)
@@ -134,7 +134,7 @@ def monitoring(project_root: Path) -> Path:
 
 
 def test_the_names_are_those_of_a_scrape(storage: Storage) -> None:
-    metrics = scrape(storage, progress := Progress())
+    metrics = scrape(storage, progress := QueryProgress())
     commit_everywhere(storage, "aaaaaaaa-000000", time.time())
     progress.take(REPORT, time.time())
     assert {name for name, *_ in samples(metrics)} == names()

@@ -9,9 +9,9 @@ import pyarrow.dataset as ds
 import pytest
 
 from broker.query.summary import ScienceSummary
-from broker.sinks.ledger import Ledger
-from broker.sinks.ledger_row import FilterCount, to_table
-from broker.storage import Storage
+from broker.tables.ledger import Ledger
+from broker.tables.ledger_row import FilterCount, to_table
+from broker.tables.storage import Storage
 from tests.unit.query.tables import put_online, rows
 from tests.unit.sinks.batches import row
 
@@ -33,24 +33,24 @@ def sent(tmp_path: Path) -> Path:
 def test_each_batch_is_counted_with_the_filter_as_it_was(sent: Path) -> None:
     ledger = Ledger(Storage(str(sent)))
     assert ScienceSummary(sent).by_filter() == [("late_ones", 3)]
-    ledger.fold("distribute", ["a-000000"])
+    ledger.compact("distribute", ["a-000000"])
     assert ScienceSummary(sent).by_filter() == [("late_ones", 3)]
-    ledger.fold("distribute", ["a-000001"])
+    ledger.compact("distribute", ["a-000001"])
     assert ScienceSummary(sent).by_filter() == [("late_ones", 3)]
     shutil.rmtree(sent / "ledger/folded")
     assert ScienceSummary(sent).by_filter() == []
 
 
-def test_a_batch_that_is_folded_meanwhile_counts_once(
+def test_a_batch_that_is_compacted_meanwhile_counts_once(
     sent: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ledger = Ledger(Storage(str(sent)))
     read = ds.dataset
 
-    def fold_first(*given: object, **named: object) -> object:
+    def compact_first(*given: object, **named: object) -> object:
         monkeypatch.setattr(ds, "dataset", read)
-        ledger.fold("distribute", ["a-000000"])
+        ledger.compact("distribute", ["a-000000"])
         return read(*given, **named)
 
-    monkeypatch.setattr(ds, "dataset", fold_first)
+    monkeypatch.setattr(ds, "dataset", compact_first)
     assert ScienceSummary(sent).by_filter() == [("late_ones", 3)]

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from broker.science.batch import SciencePass
-from broker.science.lightcurve import LightCurves
-from broker.settings import Science
+from broker.science.engine.science_pass import SciencePass
+from broker.science.lightcurves.build import LightCurves
+from broker.settings import ScienceSettings
 from tests.recorded_packets import Computed, elasticc_packets, ztf_packets
 
 BUILT_IN = ("real_bogus", "solar_system", "slope")
@@ -18,7 +18,7 @@ BUILT_IN = ("real_bogus", "solar_system", "slope")
 @pytest.fixture(scope="session")
 def ztf(shared_data: Path) -> Computed:
     """Every real ZTF packet."""
-    return Computed(ztf_packets(shared_data), SciencePass("ztf", Science(modules=BUILT_IN)))
+    return Computed(ztf_packets(shared_data), SciencePass("ztf", ScienceSettings(modules=BUILT_IN)))
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +30,7 @@ def elasticc(shared_data: Path, project_root: Path) -> Computed:
         for archive in largest_archives(shared_data / "elasticc/fink", 12)
         for packet in elasticc_packets(archive, schema)[:60]
     ]
-    return Computed(packets, SciencePass("elasticc", Science(modules=BUILT_IN)))
+    return Computed(packets, SciencePass("elasticc", ScienceSettings(modules=BUILT_IN)))
 
 
 @pytest.fixture(scope="session")
@@ -41,7 +41,7 @@ def elasticc_prototype(shared_data: Path) -> Computed:
         for archive in largest_archives(shared_data / "elasticc/prototype", 25)
         for packet in elasticc_packets(archive)
     ]
-    settings = Science(modules=BUILT_IN, flux_zero_point=27.5)
+    settings = ScienceSettings(modules=BUILT_IN, flux_zero_point=27.5)
     return Computed(packets, SciencePass("elasticc", settings))
 
 

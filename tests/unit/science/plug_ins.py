@@ -7,8 +7,9 @@ from typing import ClassVar
 import numpy as np
 import pyarrow as pa
 
-from broker.science.arrow import column, to_struct
-from broker.science.base import Alerts, Module
+from broker.science.engine.arrow import to_struct
+from broker.science.engine.module import Module, ModuleAlerts
+from broker.tables.declaration import column
 
 
 class Faint(Module):
@@ -24,7 +25,7 @@ class Faint(Module):
         ]
     )
 
-    def compute(self, alerts: Alerts) -> pa.StructArray:
+    def compute(self, alerts: ModuleAlerts) -> pa.StructArray:
         is_faint = alerts.is_true("real_bogus.is_real") & (alerts.floats("mag") > 19.5)
         field = alerts.integers("candidate.field", -1)
         return to_struct(self.output, {"is_faint": is_faint, "field": field})
@@ -38,7 +39,7 @@ class Picky(Module):
     inputs: ClassVar[tuple[str, ...]] = ("gal_lat_deg",)
     output = pa.struct([column("latitude", pa.float64(), "deg", "galactic latitude, northern")])
 
-    def compute(self, alerts: Alerts) -> pa.StructArray:
+    def compute(self, alerts: ModuleAlerts) -> pa.StructArray:
         latitude = alerts.floats("gal_lat_deg")
         if (latitude < 0).any():
             raise ValueError(f"{np.count_nonzero(latitude < 0)} alerts are southern")
@@ -50,7 +51,7 @@ class Sloppy(Picky):
 
     name: ClassVar[str] = "sloppy"
 
-    def compute(self, alerts: Alerts) -> pa.StructArray:
+    def compute(self, alerts: ModuleAlerts) -> pa.StructArray:
         return pa.nulls(alerts.n_rows, pa.struct([("latitude", pa.string())]))
 
 

@@ -12,11 +12,11 @@ import pyarrow as pa
 import pytest
 
 from broker.errors import InputError
-from broker.science.base import Alerts
-from broker.science.classifier import Classifier
-from broker.science.lightcurve import LightCurves
-from broker.science.scoring import CLASSES, read_model
-from broker.settings import Science
+from broker.science.classifier.model import CLASSES, read_model
+from broker.science.engine.module import ModuleAlerts
+from broker.science.lightcurves.build import LightCurves
+from broker.science.modules.classifier import Classifier
+from broker.settings import ScienceSettings
 from broker.surveys.photometry import DETECTION, FORCED, UPPER_LIMIT
 from broker.units import flux_err_from_mag, flux_from_mag
 
@@ -52,7 +52,7 @@ def light_curves(n_alerts: int, seed: int = 1, days: float = 25.0) -> LightCurve
     )
 
 
-def alerts(curves: LightCurves, **columns: list[object]) -> Alerts:
+def alerts(curves: LightCurves, **columns: list[object]) -> ModuleAlerts:
     n = curves.n_alerts
     values: dict[str, pa.Array] = {
         "n_detections": pa.array(columns.get("n_detections", [5] * n), pa.int32()),
@@ -60,11 +60,11 @@ def alerts(curves: LightCurves, **columns: list[object]) -> Alerts:
         "real_bogus.is_real": pa.array(columns.get("is_real", [True] * n), pa.bool_()),
         "solar_system.is_known": pa.array(columns.get("is_known", [False] * n), pa.bool_()),
     }
-    return Alerts(values, n, curves, frozenset())
+    return ModuleAlerts(values, n, curves, frozenset())
 
 
-def scores(batch: Alerts, survey: str = "ztf") -> Rows:
-    module = Classifier(survey, Science(modules=MODULES))
+def scores(batch: ModuleAlerts, survey: str = "ztf") -> Rows:
+    module = Classifier(survey, ScienceSettings(modules=MODULES))
     values, errors = module.run(batch)
     assert errors == {}
     rows: Rows = values.to_pylist()
@@ -158,7 +158,7 @@ def test_the_model_sees_positive_detections_in_its_bands_alone(change: dict[str,
 
 
 def test_explain_says_which_model_scored_and_what_it_saw() -> None:
-    module = Classifier("ztf", Science(modules=MODULES))
+    module = Classifier("ztf", ScienceSettings(modules=MODULES))
     rules = module.explain(alerts(light_curves(1)))
     assert rules[-1].outcome == "ztf_1"
     assert " g, " in rules[0].outcome
@@ -171,7 +171,7 @@ def test_a_missing_model_names_the_job_that_makes_it(tmp_path: Path) -> None:
 
 def test_the_module_can_be_declared_without_loading_lightgbm() -> None:
     code = (
-        "import sys, broker.science.registry, broker.science.classifier as c; "
+        "import sys, broker.science.engine.registry, broker.science.modules.classifier as c; "
         "c.output_type('ztf'); sys.exit('lightgbm' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

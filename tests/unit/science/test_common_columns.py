@@ -8,7 +8,7 @@ import pytest
 from astropy.coordinates import BarycentricMeanEcliptic, SkyCoord
 from astropy.time import Time
 
-from broker.science.sky import latitudes
+from broker.science.lightcurves.sky import latitudes
 from tests.recorded_packets import Computed
 
 

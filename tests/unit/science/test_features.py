@@ -8,14 +8,19 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from broker.science.features import brightness, colours, trends
-from broker.science.features.declaration import Curves
-from broker.science.features.detections import MAG_ERR_FLOOR, Detections
-from broker.science.features.extract import Extractor
-from broker.science.features.grid import KNOTS_DAYS, REFERENCE_MAG, ShapeGrid, place_on_knots
-from broker.science.features.shapes import FALL_DAYS, ParametricShapes, _bazin_mag
-from broker.science.features.templates import Templates
-from broker.science.scoring import load_model
+from broker.science.classifier.features import brightness, colours, trends
+from broker.science.classifier.features.declaration import FeatureCurves
+from broker.science.classifier.features.detections import MAG_ERR_FLOOR, Detections
+from broker.science.classifier.features.extract import Extractor
+from broker.science.classifier.features.grid import (
+    KNOTS_DAYS,
+    REFERENCE_MAG,
+    ShapeGrid,
+    place_on_knots,
+)
+from broker.science.classifier.features.shapes import FALL_DAYS, ParametricShapes, _bazin_mag
+from broker.science.classifier.features.templates import Templates
+from broker.science.classifier.model import load_model
 from broker.units import flux_err_from_mag, flux_from_mag
 
 BANDS = ("g", "r")
@@ -50,7 +55,7 @@ def column(
     names = [feature.name for feature in part.declare(bands)]  # type: ignore[attr-defined]
     with np.errstate(all="ignore"):
         return np.asarray(
-            part.compute(Curves(points, bands))[names.index(name)]  # type: ignore[attr-defined]
+            part.compute(FeatureCurves(points, bands))[names.index(name)]  # type: ignore[attr-defined]
         )
 
 
@@ -129,7 +134,7 @@ def test_the_evidence_of_a_shape_is_that_of_a_gaussian_process() -> None:
         model_error_mag=0.1,
         shifts_days=np.array([-2.0, 0.0, 1.5]),
     )
-    curves = Curves(points, BANDS)
+    curves = FeatureCurves(points, BANDS)
     found = grid.evidence(curves, curves.peak_mjd).log
     for k in range(2):
         own = points.span(k, k + 1)
@@ -160,7 +165,7 @@ def test_the_parametric_grid_finds_the_time_scales_of_its_own_shapes(
     t = np.arange(-15.0, 45.0, 1.5)
     mag = 18.0 + np.interp(t, KNOTS_DAYS, _bazin_mag(rise, fall))
     points = detections([(59000 + t[k], k % 2, mag[k], 0.03) for k in range(len(t))])
-    values = ParametricShapes(np.array([0.5, -0.5])).compute(Curves(points, BANDS))
+    values = ParametricShapes(np.array([0.5, -0.5])).compute(FeatureCurves(points, BANDS))
     assert values[0][0] == pytest.approx(np.log(rise), abs=0.2)
     assert values[1][0] == pytest.approx(np.log(fall), abs=0.2)
     by_fall = [float(v[0]) for v in values[7:]]

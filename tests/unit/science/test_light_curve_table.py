@@ -10,7 +10,7 @@ import pytest
 
 from broker.commands.app import main
 from broker.errors import InputError
-from broker.science.light_curve_table import (
+from broker.science.classifier.light_curve_table import (
     cut_light_curves,
     read_light_curves,
     score_light_curves,

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from astropy.coordinates import angular_separation
 
-from broker.science.lightcurve import build_lightcurves
+from broker.science.lightcurves.build import build_lightcurves
 from broker.surveys.photometry import DETECTION, FORCED, UPPER_LIMIT, Photometry, Points
 from tests.recorded_packets import Computed, Packet
 

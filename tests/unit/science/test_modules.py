@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 
 from broker.errors import SettingsError
-from broker.science.batch import SciencePass
-from broker.settings import Science
+from broker.science.engine.science_pass import SciencePass
+from broker.settings import ScienceSettings
 from tests.recorded_packets import Computed
 
 PLUG_INS = "tests.unit.science.plug_ins"
 
 
 def rows_with(ztf: Computed, *modules: str) -> list[dict[str, Any]]:
-    science = SciencePass("ztf", Science(modules=modules))
+    science = SciencePass("ztf", ScienceSettings(modules=modules))
     return Computed(ztf.packets, science).rows
 
 
@@ -71,7 +71,7 @@ def test_a_module_that_breaks_its_declaration_gives_nulls_and_says_so(ztf: Compu
         (["slope", "slope"], "'slope' runs twice"),
         (["no.such.package:Module"], "cannot load no.such.package:Module: No module named"),
         ([f"{PLUG_INS}:Nothing"], "has no attribute 'Nothing'"),
-        ([f"{PLUG_INS}:NotAModule"], "is not a broker.science.base.Module"),
+        ([f"{PLUG_INS}:NotAModule"], "is not a science module"),
         ([f"{PLUG_INS}:Impostor"], "calls itself 'slope', which ships with Nightjar"),
         ([f"{PLUG_INS}:Lost"], "lost reads 'redshift', which is neither a column"),
         (
@@ -86,5 +86,5 @@ def test_a_module_that_breaks_its_declaration_gives_nulls_and_says_so(ztf: Compu
 )
 def test_modules_that_cannot_run_are_refused_by_name(modules: list[str], message: str) -> None:
     with pytest.raises(SettingsError) as refused:
-        SciencePass("ztf", Science(modules=tuple(modules)))
+        SciencePass("ztf", ScienceSettings(modules=tuple(modules)))
     assert message in str(refused.value)

@@ -7,22 +7,22 @@ from collections import Counter
 import pyarrow as pa
 import pytest
 
-from broker.science.base import Alerts
-from broker.science.lightcurve import LightCurves
-from broker.science.real_bogus import RealBogus
-from broker.settings import Science
+from broker.science.engine.module import ModuleAlerts
+from broker.science.lightcurves.build import LightCurves
+from broker.science.modules.real_bogus import RealBogus
+from broker.settings import ScienceSettings
 from tests.recorded_packets import Computed
 
 
 def score_of(survey: str, no_curves: LightCurves, **inputs: object) -> dict[str, object]:
-    module = RealBogus(survey, Science(modules=()))
+    module = RealBogus(survey, ScienceSettings(modules=()))
     arrays = {
         "drb": pa.array([inputs.get("drb")], pa.float32()),
         "drbversion": pa.array([inputs.get("drbversion")], pa.string()),
         "rb": pa.array([inputs.get("rb")], pa.float32()),
         "reliability": pa.array([inputs.get("reliability")], pa.float32()),
     }
-    values, errors = module.run(Alerts(arrays, 1, no_curves, frozenset()))
+    values, errors = module.run(ModuleAlerts(arrays, 1, no_curves, frozenset()))
     assert not errors
     return values[0].as_py()
 

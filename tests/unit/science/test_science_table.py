@@ -9,16 +9,18 @@ import pytest
 
 from broker.errors import PublishError, SettingsError
 from broker.packets.schemas import load_schema
-from broker.science.batch import SciencePass
-from broker.science.table import check_schema, differences, science_schema
-from broker.settings import Science
+from broker.science.engine.science_pass import SciencePass
+from broker.settings import ScienceSettings
 from broker.surveys import SURVEYS, get_survey
+from broker.tables.science_schema import check_schema, differences, science_schema
 
 PLUG_IN = "tests.unit.science.plug_ins:Faint"
 
 
 def declared(survey: str, *modules: str) -> pa.Schema:
-    return science_schema(get_survey(survey), SciencePass(survey, Science(modules=modules)))
+    return science_schema(
+        get_survey(survey), SciencePass(survey, ScienceSettings(modules=modules)).fields
+    )
 
 
 def all_fields(fields: Iterator[pa.Field], prefix: str = "") -> Iterator[tuple[str, pa.Field]]:

@@ -8,15 +8,17 @@ from dataclasses import replace
 import pytest
 
 from broker.simulator.faults import KINDS, REPEAT_WITHIN, FaultCounts, Faults, corrupt, spoil
-from broker.simulator.messages import Alert, Message
+from broker.simulator.messages import FramedMessage, SimulatedAlert
 
 NIGHT = [
-    Message(Alert(f"{n}", n / 100, "o", b""), b"o", b"Obj\x01 packet\n %d" % n, n / 100, 0)
+    FramedMessage(
+        SimulatedAlert(f"{n}", n / 100, "o", b""), b"o", b"Obj\x01 packet\n %d" % n, n / 100, 0
+    )
     for n in range(2000)
 ]
 
 
-def spoilt(faults: Faults) -> tuple[list[Message], FaultCounts]:
+def spoilt(faults: Faults) -> tuple[list[FramedMessage], FaultCounts]:
     counts = FaultCounts()
     return list(spoil(iter(NIGHT), faults, counts)), counts
 

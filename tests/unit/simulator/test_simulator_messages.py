@@ -13,14 +13,14 @@ from broker.errors import InputError, UsageError
 from broker.packets.framing import Decoder, Framing, encode
 from broker.packets.schemas import Schema, parse_schema, schema_text
 from broker.simulator.fresh import with_fresh_ids
-from broker.simulator.messages import Alert, Framer, Identifier, StoredForm
+from broker.simulator.messages import Framer, Identifier, SimulatedAlert, StoredForm
 
 Make = Callable[..., bytes]
 Record = Callable[..., dict[str, Any]]
 
 
-def alert(value: bytes) -> Alert:
-    return Alert("a file", 0.0, "an object", value)
+def alert(value: bytes) -> SimulatedAlert:
+    return SimulatedAlert("a file", 0.0, "an object", value)
 
 
 def framer(

@@ -15,7 +15,7 @@ from broker.packets.schemas import Schema, parse_schema
 from broker.simulator import sources
 from broker.simulator.order import StoredNight
 from broker.simulator.report import Skipped
-from broker.simulator.sources import Archive, Spool, find_groups
+from broker.simulator.sources import PacketArchive, Spool, find_groups
 from broker.surveys import get_survey
 
 Make = Callable[..., bytes]
@@ -158,7 +158,7 @@ def test_a_missing_or_empty_source_is_an_error(tmp_path: Path) -> None:
 
 def test_a_spool_gives_back_what_it_got_in_any_order(tmp_path: Path, archive: MakeArchive) -> None:
     members: dict[str, Any] = {f"{n}.avro": bytes([n]) * n for n in range(1, 50)}
-    shelf = Archive(archive(tmp_path / "a.tar.gz", members)).shelf()
+    shelf = PacketArchive(archive(tmp_path / "a.tar.gz", members)).shelf()
     for number in (48, 0, 17):
         assert shelf.read(number).value == bytes([number + 1]) * (number + 1)
     with pytest.raises(InputError, match="changed"):

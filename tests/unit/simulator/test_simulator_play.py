@@ -11,11 +11,11 @@ import pytest
 
 from broker.errors import CheckFailed, InputError, UsageError
 from broker.packets.framing import Decoder
-from broker.settings import Simulator, load_settings
+from broker.settings import SimulatorSettings, load_settings
 from broker.simulator.faults import Faults
 from broker.simulator.messages import Framer, StoredForm
 from broker.simulator.order import StoredNight
-from broker.simulator.play import Plan, Play, play_source
+from broker.simulator.play import Play, PlayPlan, play_source
 from broker.simulator.report import Skipped
 from broker.simulator.send import Deliveries
 from broker.simulator.sources import find_groups
@@ -52,13 +52,13 @@ def folder(tmp_path: Path, make_ztf: Callable[..., bytes]) -> Path:
     return tmp_path
 
 
-def run(folder: Path, clock: Any, plan: Plan | None = None, **wanted: Any) -> Listener:
+def run(folder: Path, clock: Any, plan: PlayPlan | None = None, **wanted: Any) -> Listener:
     listener = Listener(clock, wanted.pop("refuses", lambda _key: False))
     night = StoredNight(find_groups(folder, get_survey("ztf")), Decoder(), Skipped(strict=False))
     framer = Framer(StoredForm(None, None), "container", None, None, pytest.fail)
     play = Play(
-        Simulator(**wanted),
-        plan or Plan(),
+        SimulatorSettings(**wanted),
+        plan or PlayPlan(),
         framer=framer,
         sender=listener,
         skipped=Skipped(strict=False),
@@ -150,21 +150,21 @@ def test_a_steady_rate_sends_evenly(folder: Path, clock: Any) -> None:
 
 
 def test_the_recorded_cadence_goes_on_from_round_to_round(folder: Path, clock: Any) -> None:
-    listener = run(folder, clock, Plan(rounds=2), speed=3600.0)
+    listener = run(folder, clock, PlayPlan(rounds=2), speed=3600.0)
     moments = [moment for moment, _, _ in listener.sent]
     # The second round begins when the first one's last alert leaves.
     assert moments == pytest.approx([*range(12), *range(11, 23)], abs=1e-3)
 
 
 def test_rounds_send_new_alerts_of_new_objects(folder: Path, clock: Any) -> None:
-    listener = run(folder, clock, Plan(rounds=3))
+    listener = run(folder, clock, PlayPlan(rounds=3))
     assert len(set(candids(listener))) == len({key for _, key, _ in listener.sent}) == 36
 
 
 def test_faults_are_counted_in_the_summary(
     folder: Path, clock: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    listener = run(folder, clock, Plan(faults=Faults(repeat_fraction=1.0)))
+    listener = run(folder, clock, PlayPlan(faults=Faults(repeat_fraction=1.0)))
     assert len(listener.sent) == 24
     assert "Faults: 0 corrupted, 12 repeated" in capsys.readouterr().out
 
@@ -188,12 +188,12 @@ def test_a_failed_delivery_fails_the_run_and_the_last_line_counts_it(
 def test_an_impossible_plan_is_refused(folder: Path, words: list[str], said: str) -> None:
     settings = load_settings("ztf", None, [f"simulator.source={folder}", *words], {})
     with pytest.raises(UsageError, match=said):
-        play_source(settings, Plan())
+        play_source(settings, PlayPlan())
 
 
 def test_a_missing_source_is_named(tmp_path: Path) -> None:
     settings = load_settings("ztf", None, [f"simulator.source={tmp_path / 'x'}"], {})
     with pytest.raises(InputError, match="/x"):
-        play_source(settings, Plan())
+        play_source(settings, PlayPlan())
     with pytest.raises(UsageError, match="nothing to play"):
-        play_source(load_settings("ztf", None, [], {}), Plan())
+        play_source(load_settings("ztf", None, [], {}), PlayPlan())

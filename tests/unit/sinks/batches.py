@@ -10,8 +10,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from broker.sinks.ledger_row import LedgerRow, NightCount, OffsetRange, ReasonCount
 from broker.sinks.publish import Attempt
+from broker.tables.ledger_row import LedgerRow, NightCount, OffsetRange, ReasonCount
 
 STAGE = "raw"
 # Rows of a batch: ids by night for the raw table, one packet for the quarantine.

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from broker.storage import Storage
+from broker.tables.storage import Storage
 
 
 class Killed(BaseException):

@@ -12,12 +12,12 @@ import pytest
 
 from broker.errors import LockHeld
 from broker.sinks.locks import StageLock, holder
-from broker.storage import Storage
+from broker.tables.storage import Storage
 
 HOLD = """
 import sys, time
 from broker.sinks.locks import StageLock
-from broker.storage import Storage
+from broker.tables.storage import Storage
 with StageLock(Storage(sys.argv[1]), "raw"):
     print("held", flush=True)
     time.sleep(600)

@@ -12,11 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from broker.areas import ARCHIVE, archived_batches, files_of
 from broker.errors import LedgerError
-from broker.sinks.closed import ClosedNight, ClosedNights, Content, Kind, TakenBatch
 from broker.sinks.night_version import NightVersion, finish, recover, remove
-from broker.storage import Storage
+from broker.tables.closed_nights import ClosedNight, ClosedNights, Content, Kind, TakenBatch
+from broker.tables.files import archived_batches, files_of
+from broker.tables.layout import ARCHIVE
+from broker.tables.storage import Storage
 from tests.unit.sinks.mortal import Killed, MortalStorage
 
 NIGHT = 20240707

@@ -8,9 +8,9 @@ import pytest
 
 from broker.errors import PublishError, SettingsError
 from broker.sinks import faults
-from broker.sinks.ledger import Ledger
 from broker.sinks.publish import Attempt, Publisher
-from broker.storage import Storage
+from broker.tables.ledger import Ledger
+from broker.tables.storage import Storage
 from tests.unit.sinks.batches import QUARANTINE, RAW, STAGE, row, stage, visible
 from tests.unit.sinks.mortal import Killed, MortalStorage
 

@@ -8,7 +8,7 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from broker.errors import PublishError
-from broker.sinks.kafka import Message, Send, Transactions
+from broker.sinks.transactions import OutgoingMessage, Send, Transactions
 
 
 class PretendedProducer:
@@ -34,12 +34,12 @@ class PretendedProducer:
 def sender(monkeypatch: pytest.MonkeyPatch, code: int, is_fatal: bool) -> Transactions:
     monkeypatch.setattr(PretendedProducer, "code", code)
     monkeypatch.setattr(PretendedProducer, "is_fatal", is_fatal)
-    monkeypatch.setattr("broker.sinks.kafka.Producer", PretendedProducer)
+    monkeypatch.setattr("broker.sinks.transactions.Producer", PretendedProducer)
     return Transactions({"bootstrap.servers": "nowhere:1"}, "id", 5, "distribute")
 
 
 def send_one(send: Send) -> None:
-    send(Message("topic", 0, b"key", b"value"))
+    send(OutgoingMessage("topic", 0, b"key", b"value"))
 
 
 def aborts(transactions: Transactions) -> int:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from broker.science.features.detections import Detections
+from broker.science.classifier.features.detections import Detections
 from broker.training.curves import (
-    Curves,
+    LabelledCurves,
     Strings,
     concatenate,
     equal_weights,
@@ -17,7 +17,7 @@ from broker.training.curves import (
 from broker.training.ztf import PACKET_DAYS, _cuts
 
 
-def light_curves(n_curves: int, seed: int = 1) -> Curves:
+def light_curves(n_curves: int, seed: int = 1) -> LabelledCurves:
     """Curves of 1 to 39 detections over up to 200 days."""
     random = np.random.default_rng(seed)
     counts = random.integers(1, 40, n_curves)
@@ -31,14 +31,14 @@ def light_curves(n_curves: int, seed: int = 1) -> Curves:
         2,
     )
     names = np.array([f"ZTF{seed}{k:04d}" for k in range(n_curves)])
-    return Curves(points, names, np.arange(n_curves) % 3, np.full(n_curves, "made"))
+    return LabelledCurves(points, names, np.arange(n_curves) % 3, np.full(n_curves, "made"))
 
 
-def times(curves: Curves, k: int) -> list[float]:
+def times(curves: LabelledCurves, k: int) -> list[float]:
     return curves.points.span(k, k + 1).mjd.tolist()
 
 
-def by_name(curves: Curves) -> dict[str, list[float]]:
+def by_name(curves: LabelledCurves) -> dict[str, list[float]]:
     return {str(name): times(curves, k) for k, name in enumerate(curves.object_id)}
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from broker.science.batch import SciencePass
-from broker.science.scoring import MIN_POINTS
-from broker.settings import Science
+from broker.science.classifier.model import MIN_POINTS
+from broker.science.engine.science_pass import SciencePass
+from broker.settings import ScienceSettings
 from broker.training.cross_validate import with_score
-from broker.training.curves import Curves
+from broker.training.curves import LabelledCurves
 from broker.training.packets import has_score, light_curves
 from broker.training.ztf_sources import PacketCurves
 from tests.recorded_packets import Computed, ztf_packets
@@ -20,10 +20,10 @@ MODULES = ("real_bogus", "solar_system", "classifier")
 
 def test_packets_without_score_in_the_stream_have_none_in_training(shared_data: Path) -> None:
     packets = ztf_packets(shared_data)
-    rows = Computed(packets, SciencePass("ztf", Science(modules=MODULES))).rows
+    rows = Computed(packets, SciencePass("ztf", ScienceSettings(modules=MODULES))).rows
     in_stream = [row["classifier"]["score"] is not None for row in rows]
     n = len(packets)
-    curves = Curves(
+    curves = LabelledCurves(
         light_curves(packets, "ztf"),
         np.array([str(k) for k in range(n)]),
         np.zeros(n, dtype=np.int64),

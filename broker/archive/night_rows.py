@@ -1,0 +1,84 @@
+"""Rows of a night from wherever they lie, arranged as the archive keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow.dataset as ds
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
+
+from broker.spark.batch_key import with_batch_key
+from broker.tables.files import batch_column_metadata, files_in
+from broker.tables.layout import ARCHIVE, ONLINE, night_folder
+from broker.tables.storage import Storage
+
+# Files of 128 to 256 MB: few enough to list, large enough to read at full speed.
+_FILE_BYTES = 192 * 1024 * 1024
+# Ahead of every struct: DuckDB takes a later column's Bloom filter for another's.
+_FIRST = ("alert_id", "object_id", "healpix29")
+
+
+def online_rows(
+    spark: SparkSession, storage: Storage, table: str, night: int, keys: Sequence[str]
+) -> DataFrame | None:
+    """Rows of some batches of an online table; None when they have none of that night."""
+    area = ONLINE[table]
+    folders = [f"{night_folder(area, night)}/batch={key}" for key in keys]
+    found = [storage.uri(folder) for folder in folders if storage.exists(folder)]
+    return with_batch_key(_read(spark, storage, area, found)) if found else None
+
+
+def archived_rows(
+    spark: SparkSession, storage: Storage, table: str, night: int
+) -> DataFrame | None:
+    """Rows of a closed night with their ``batch``; None when the table has no such night."""
+    area = ARCHIVE[table]
+    folder = night_folder(area, night)
+    return _read(spark, storage, area, [storage.uri(folder)]) if storage.exists(folder) else None
+
+
+def cuts(storage: Storage, folders: Sequence[str]) -> list[int]:
+    """Cells at which rows of some folders are cut into files of the right size, in equal shares.
+
+    Known beforehand, they spare Spark a pass over all rows to find them.
+    """
+    paths = [path for folder in folders for path in files_in(storage, folder)]
+    n_files = max(1, round(sum(map(storage.size, folders)) / _FILE_BYTES))
+    if n_files == 1:
+        return []
+    cells = ds.dataset(paths, filesystem=storage.filesystem, format="parquet", partitioning=None)
+    column = cells.to_table(columns=["healpix29"])["healpix29"].to_numpy()
+    shares = np.arange(1, n_files) / n_files
+    return [int(cell) for cell in np.quantile(column, shares, method="lower")]
+
+
+def arrange(
+    rows: DataFrame, batches: Sequence[str], apart: Sequence[str], at_cells: Sequence[int]
+) -> DataFrame:
+    """Rows sorted by sky, a partition for each file, without the night, which the folder tells.
+
+    Parameters
+    ----------
+    batches
+        All batches that the rows are of; every file will name them.
+    apart
+        Columns that come last: images between the columns that people scan would spread these
+        over the whole file.
+    at_cells
+        Where one file ends and the next begins; see `cuts`.
+    """
+    inner = [name for name in rows.columns if name not in (*_FIRST, "night", "batch", *apart)]
+    last = [name for name in apart if name in rows.columns]
+    batch = F.col("batch").alias("batch", metadata=batch_column_metadata(batches))
+    arranged = rows.select(*_FIRST, *inner, batch, *last)
+    beyond = [(F.col("healpix29") > cell).cast("int") for cell in at_cells]
+    split = arranged.repartitionById(len(at_cells) + 1, sum(beyond, F.lit(0)))
+    return split.sortWithinPartitions("healpix29", "alert_id")
+
+
+def _read(spark: SparkSession, storage: Storage, area: str, folders: list[str]) -> DataFrame:
+    # Batches of a night may differ in columns, where the broker was upgraded between them.
+    reader = spark.read.option("mergeSchema", "true").option("basePath", storage.uri(area))
+    return reader.parquet(*folders)

@@ -1,0 +1,131 @@
+"""What is committed and what waits, as the ledger tells it from one look to the next."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+
+from broker.errors import FatalError
+from broker.ingest.offsets import InputCluster
+from broker.ingest.source import matching
+from broker.kafka.positions import TopicPartition
+from broker.settings import Settings
+from broker.tables.layout import AREAS
+from broker.tables.ledger import Commit, Ledger
+from broker.tables.ledger_row import LedgerRow
+from broker.tables.stages import DISTRIBUTE, RAW, SCIENCE, UPSTREAM
+from broker.tables.storage import Storage
+from broker.units import Floats
+
+_DAY = 86_400.0
+_PATIENCE_SECONDS = 3.0
+# A partition that none of so many batches, the latest, has read from has nothing new for long.
+_LATEST = 20
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """What a stage has not done yet: alerts, and when the oldest of their batches was committed."""
+
+    alerts: int = 0
+    since: float | None = None
+
+
+class LedgerWatch:
+    """The ledger's rows of some stages, each told once.
+
+    Parameters
+    ----------
+    storage
+        The survey's folder.
+    stages
+        Whose rows.
+
+    Attributes
+    ----------
+    ledger
+        What it looks at.
+    """
+
+    def __init__(self, storage: Storage, stages: Sequence[str]) -> None:
+        self.ledger = Ledger(storage)
+        self._known: dict[str, dict[str, float]] = {stage: {} for stage in stages}
+
+    def news(self) -> list[Commit]:
+        """Batches committed since the last call (at the first: all), by time."""
+        found = []
+        for stage, known in self._known.items():
+            times = self.ledger.commit_times(stage)
+            fresh = self.ledger.some_rows(stage, times.keys() - known.keys())
+            found += [Commit(row, times[key]) for key, row in fresh.items()]
+            known.update(times)
+        return sorted(found, key=lambda commit: commit.at)
+
+    def skip(self) -> None:
+        """Pass over what is committed by now."""
+        for stage, known in self._known.items():
+            known.update(self.ledger.commit_times(stage))
+
+    def last(self, stage: str) -> float | None:
+        """When the latest batch was committed, as of the last look."""
+        return max(self._known[stage].values(), default=None)
+
+
+def waiting(ledger: Ledger, stage: str) -> Waiting:
+    """What waits in the ledger for a stage; nothing for the first, whose backlog is in Kafka."""
+    left = ledger.waiting(stage, UPSTREAM[stage])
+    alerts = sum(commit.row.written for commit in left)
+    return Waiting(alerts, min((commit.at for commit in left), default=None))
+
+
+def arrival_times(storage: Storage, row: LedgerRow) -> Floats:
+    """When Kafka took each alert of a committed batch (seconds since 1970), shape (n_alerts,).
+
+    Empty when the batch is not among the online ones any more.
+    """
+    table = "raw" if row.stage == RAW else "science"
+    nights = row.by_night
+    if row.stage == DISTRIBUTE:
+        nights = Ledger(storage).row(SCIENCE, row.key).by_night
+    folders = [
+        f"{AREAS[table]}/night={item.night}/batch={row.key}" for item in nights if item.written
+    ]
+    arrived = [_kafka_times(storage, folder) for folder in folders if storage.exists(folder)]
+    return np.concatenate(arrived) if arrived else np.empty(0)
+
+
+def _kafka_times(storage: Storage, folder: str) -> Floats:
+    rows = ds.dataset(
+        storage.path(folder), filesystem=storage.filesystem, format="parquet", partitioning=None
+    ).to_table(columns={"at": pc.field("ingest", "kafka_timestamp")})
+    microseconds = rows["at"].cast(pa.timestamp("us", tz="UTC")).cast("int64").to_numpy()
+    return np.asarray(microseconds / 1e6, dtype=float)
+
+
+def recent(ledger: Ledger, stage: str, since: float, at_least: int) -> list[Commit]:
+    """Batches committed since then, by time; the latest ones even if they are older."""
+    times = sorted(ledger.commit_times(stage).items(), key=lambda item: item[1])
+    wanted = dict([item for item in times if item[1] >= since] or times[-at_least:])
+    rows = ledger.some_rows(stage, wanted.keys())
+    return [Commit(rows[key], at) for key, at in wanted.items()]
+
+
+def waiting_in_kafka(ledger: Ledger, settings: Settings) -> Waiting | None:
+    """What stream2raw has not read of the input topics; None when Kafka does not tell."""
+    broker = InputCluster(settings.kafka.client_options(), _PATIENCE_SECONDS)
+    try:
+        kept = broker.watermarks(matching(settings.kafka.input_topic, broker.partitions()))
+    except FatalError:
+        return None
+    reached: dict[TopicPartition, int] = {}
+    for commit in recent(ledger, RAW, time.time() - _DAY, _LATEST):
+        for span in commit.row.offsets:
+            place = TopicPartition(span.topic, span.partition)
+            reached[place] = max(span.until, reached.get(place, 0))
+    return Waiting(sum(max(0, k.high - max(k.low, reached.get(p, 0))) for p, k in kept.items()))

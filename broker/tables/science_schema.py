@@ -1,0 +1,175 @@
+"""The science table's schema, declared once: every field with its unit and meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from broker.errors import PublishError, SettingsError
+from broker.packets.fields import named_types
+from broker.packets.schemas import load_schema
+from broker.surveys import Survey
+from broker.tables.declaration import column
+
+ERRORS = pa.list_(
+    pa.struct(
+        [
+            column("module", pa.string(), "", "module that raised on this alert"),
+            column("error", pa.string(), "", "what it raised"),
+        ]
+    )
+)
+_INSTANT = pa.timestamp("us", tz="UTC")
+_MODULE = pa.struct(
+    [
+        column("name", pa.string(), "", "module"),
+        column("version", pa.string(), "", "its version; off: it did not run"),
+    ]
+)
+PROVENANCE = pa.struct(
+    [
+        column("broker_version", pa.string(), "", "version of Nightjar"),
+        column("modules", pa.list_(_MODULE), "", "modules in the order they ran"),
+        column("errors", ERRORS, "", "modules that failed on this alert"),
+    ]
+)
+INGEST = pa.struct(
+    [
+        column("topic", pa.string(), "", "Kafka topic that the packet came in"),
+        column("partition", pa.int32(), "", "its partition"),
+        column("offset", pa.int64(), "", "its offset"),
+        column("kafka_timestamp", _INSTANT, "UTC", "when Kafka took it"),
+    ]
+)
+_PRIMITIVES = {
+    "boolean": pa.bool_(),
+    "int": pa.int32(),
+    "long": pa.int64(),
+    "float": pa.float32(),
+    "double": pa.float64(),
+    "bytes": pa.binary(),
+    "string": pa.string(),
+}
+_WHO_WHERE_WHEN = (
+    *("alert_id", "object_id", "survey"),
+    *("ra_deg", "dec_deg", "gal_lat_deg", "ecl_lat_deg", "healpix29"),
+    *("mjd", "mjd_tai_mid", "night"),
+)
+_BEFORE = (
+    column("alert_id", pa.int64(), "", "unique per alert: ZTF candid, else diaSourceId"),
+    column("object_id", pa.string(), "", "shared by all alerts of an object"),
+    column("survey", pa.string(), "", "ztf, elasticc, …"),
+    column("ra_deg", pa.float64(), "deg", "right ascension, ICRS"),
+    column("dec_deg", pa.float64(), "deg", "declination, ICRS"),
+    column("healpix29", pa.int64(), "", "HEALPix cell of order 29, NESTED"),
+    column("night", pa.int32(), "YYYYMMDD", "date of UTC minus the survey's offset"),
+)
+_AFTER = (
+    column("provenance", PROVENANCE, "", "what computed this row"),
+    column("ingest", INGEST, "", "the packet's place in Kafka"),
+    column("raw_at", _INSTANT, "UTC", "time of the batch that decoded the packet"),
+    column("science_at", _INSTANT, "UTC", "time of the batch that computed this row"),
+)
+
+
+def science_schema(survey: Survey, computed: Sequence[pa.Field]) -> pa.Schema:
+    """All columns of a survey's science table, in order.
+
+    Parameters
+    ----------
+    computed
+        Columns that the science pass yields: those that all surveys share, then the modules'.
+
+    Raises
+    ------
+    SettingsError
+        A module takes the name of a column that is there already.
+    """
+    records = record_fields(survey)
+    names = [field.name for field in (*_BEFORE, *computed, *_AFTER, *records)]
+    for name in names:
+        if names.count(name) > 1:
+            raise SettingsError(
+                f"science.modules: {name!r} is a column of the science table; give the module "
+                "another name"
+            )
+    fields = {field.name: field for field in (*_BEFORE, *computed, *_AFTER)}
+    first = [fields.pop(name) for name in _WHO_WHERE_WHEN]
+    return pa.schema([*first, *fields.values(), *records])
+
+
+def record_fields(survey: Survey) -> list[pa.Field]:
+    """The survey's own records, as the reader schema has them, with their units."""
+    return packet_fields(survey, survey.science.records)
+
+
+def packet_fields(survey: Survey, names: Iterable[str]) -> list[pa.Field]:
+    """Top-level fields of the survey's packets, as the reader schema has them."""
+    schema = load_schema(survey.schema_folder)
+    by_name = {field["name"]: field for field in schema["fields"]}
+    to_field = _PacketFields(survey.science.record_units, named_types(schema))
+    return [to_field(by_name[name], name) for name in names]
+
+
+def differences(found: pa.Schema, declared: pa.Schema) -> list[str]:
+    """What a table has too much, too little or of another type, one line per field."""
+    is_, should_be = dict(_leaves(list(found))), dict(_leaves(list(declared)))
+    missing = [f"{name}: missing" for name in should_be if name not in is_]
+    odd = [f"{name}: not declared" for name in is_ if name not in should_be]
+    changed = [
+        f"{name}: {is_[name]}, declared {kind}"
+        for name, kind in should_be.items()
+        if name in is_ and is_[name] != kind
+    ]
+    return [*missing, *odd, *changed]
+
+
+def check_schema(found: pa.Schema, declared: pa.Schema) -> None:
+    """Refuse to write rows that are not as declared.
+
+    Raises
+    ------
+    PublishError
+        Names every field that differs.
+    """
+    lines = differences(found, declared)
+    if lines:
+        raise PublishError("the science rows are not as declared:\n  " + "\n  ".join(lines))
+
+
+def _leaves(fields: list[pa.Field], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for field in fields:
+        path, kind = f"{prefix}{field.name}", field.type
+        while pa.types.is_list(kind):
+            path, kind = f"{path}[]", kind.value_type
+        if pa.types.is_struct(kind):
+            yield path, "struct"
+            yield from _leaves(list(kind), f"{path}.")
+        else:
+            yield path, str(kind)
+
+
+@dataclass(frozen=True)
+class _PacketFields:
+    """Fields of an Avro schema as Arrow fields; a type may be named where it was used before."""
+
+    units: Mapping[str, str]
+    named: Mapping[str, Any]
+
+    def __call__(self, field: Mapping[str, Any], path: str) -> pa.Field:
+        kind = self._type(field["type"], path)
+        return column(field["name"], kind, self.units.get(path, ""), "as in the packet")
+
+    def _type(self, avro: Any, path: str) -> pa.DataType:
+        if isinstance(avro, list):
+            (avro,) = (branch for branch in avro if branch != "null")
+        if isinstance(avro, str):
+            avro = self.named.get(avro, {"type": avro})
+        if avro["type"] == "record":
+            return pa.struct([self(field, f"{path}.{field['name']}") for field in avro["fields"]])
+        if avro["type"] == "array":
+            return pa.list_(self._type(avro["items"], path))
+        return _PRIMITIVES[avro["type"]]
