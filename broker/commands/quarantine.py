@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +16,7 @@ from broker.errors import UsageError
 from broker.nights import parse_night
 from broker.settings import load_settings
 from broker.storage import Storage
+from broker.strict_json import as_strict_json
 
 app = typer.Typer(no_args_is_help=True, help="Packets that could not be used.")
 
@@ -40,7 +40,7 @@ def list_packets(
     quarantine = Quarantine(Storage(load_settings(survey, conf, words or ()).survey_root))
     rows = quarantine.packets(reason, parse_night(night) if night else None).to_pylist()
     if as_json:
-        typer.echo(json.dumps(rows, indent=2))
+        typer.echo(as_strict_json(rows, indent=2))
         return
     console = Console(highlight=False)
     waiting = Counter(row["reason"] for row in rows if not row["replayed"])

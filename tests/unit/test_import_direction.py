@@ -12,7 +12,7 @@ import pytest
 
 BASE = {
     *("errors", "settings", "section", "kafka_settings", "login"),
-    *("units", "nights", "areas", "storage", "logs"),
+    *("units", "nights", "areas", "storage", "logs", "strict_json", "stopping"),
 }
 SURVEYS = BASE | {"spark", "packets", "kafka", "surveys"}
 STAGES = SURVEYS | {"ingest", "science", "filters", "sinks"}
