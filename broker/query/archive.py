@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar
 
@@ -14,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from broker.areas import ARCHIVE, ONLINE, Files, files_in, files_of, night_folder
-from broker.errors import UsageError
+from broker.errors import UsageError, one_line
 from broker.nights import parse_nights
 from broker.query.cone import SEPARATION, cell_ranges, check_cone, in_ranges
 from broker.query.images import Image, decode_cutout
@@ -111,8 +112,22 @@ class Archive:
         return self._shaped(self._query(_LIGHT_CURVE, {"object_id": object_id}))
 
     def cone(self, ra_deg: float, dec_deg: float, radius_arcsec: float) -> Rows:
-        """Alerts within a circle, the nearest first, with ``separation_arcsec``."""
+        """Alerts within a circle, the nearest first, with ``separation_arcsec``.
+
+        Parameters
+        ----------
+        ra_deg
+            Right ascension in degrees, taken modulo 360.
+        dec_deg
+            Declination in degrees, −90 to 90.
+
+        Raises
+        ------
+        UsageError
+            That is not a circle on the sky.
+        """
         check_cone(ra_deg, dec_deg, radius_arcsec)
+        ra_deg %= 360
         ranges = cell_ranges(ra_deg, dec_deg, radius_arcsec)
         query = (
             f"SELECT * FROM (SELECT {SEPARATION} AS separation_arcsec, * FROM science "
@@ -270,11 +285,17 @@ class Archive:
             found = self._connection.sql(query, params=values)
             if found is None:
                 raise UsageError(f"the query {query!r} asks for nothing; give a SELECT")
-            return found.to_arrow_table()
+            return _with_unique_names(found.to_arrow_table())
         except duckdb.IOException:
             raise  # a file is gone: `_again` lists them anew
+        except (duckdb.InternalException, duckdb.FatalException) as error:
+            self._connection = connect()  # the old one answers nothing after this
+            raise UsageError(
+                f"DuckDB {duckdb.__version__} failed on this query ({one_line(error)}), a fault "
+                "of its own; write the query in another way, such as without ORDER BY or LIMIT"
+            ) from None
         except duckdb.Error as error:
-            raise UsageError(f"this query cannot be run: {error}") from None
+            raise _cannot_run(error) from None
 
     def _files(self, table: str, nights: tuple[int, int] | None) -> Files:
         return files_of(self._storage, table, *(nights or ()))
@@ -289,10 +310,23 @@ class Archive:
         try:
             return read()
         except duckdb.IOException as error:
-            raise UsageError(f"this query cannot be run: {error}") from None
+            raise _cannot_run(error) from None
 
     def _shaped(self, rows: pa.Table) -> Rows:
         return rows if self._output == "arrow" else to_pandas(rows)
+
+
+def _cannot_run(error: duckdb.Error) -> UsageError:
+    return UsageError(f"this query cannot be run: {one_line(error)}")
+
+
+def _with_unique_names(rows: pa.Table) -> pa.Table:
+    """Table whose second column ``night`` is called ``night_1``, as in DuckDB's own tables."""
+    names: list[str] = []
+    for name in rows.column_names:
+        numbered = (f"{name}_{number}" for number in count(1))
+        names.append(name if name not in names else next(n for n in numbered if n not in names))
+    return rows.rename_columns(names)
 
 
 def to_pandas(rows: pa.Table) -> pd.DataFrame:
