@@ -127,7 +127,8 @@ class Archive:
             That is not a circle on the sky.
         """
         check_cone(ra_deg, dec_deg, radius_arcsec)
-        ra_deg %= 360
+        # DuckDB takes no numbers of NumPy.
+        ra_deg, dec_deg, radius_arcsec = float(ra_deg) % 360, float(dec_deg), float(radius_arcsec)
         ranges = cell_ranges(ra_deg, dec_deg, radius_arcsec)
         query = (
             f"SELECT * FROM (SELECT {SEPARATION} AS separation_arcsec, * FROM science "

@@ -80,6 +80,12 @@ def test_a_small_cone_is_a_few_ranges_of_cells() -> None:
             assert all(one[1] < two[0] for one, two in pairwise(ranges))
 
 
+@pytest.mark.parametrize("number", [np.float32, np.float64, np.int64])
+def test_numbers_of_numpy_are_numbers(sky: tuple[Archive, SkyCoord], number: type) -> None:
+    plain = sky[0].cone(10, -20, 36_000)
+    assert len(sky[0].cone(number(10), number(-20), number(36_000))) == len(plain) > 0
+
+
 @pytest.mark.parametrize(("given", "meant"), [(-0.001, 359.999), (360.0001, 0.0001), (-350, 10)])
 def test_right_ascension_is_taken_modulo_360(tmp_path: Path, given: float, meant: float) -> None:
     put_online(tmp_path, "a", rows([1], ra_deg=np.array([meant]), dec_deg=np.array([-35.72])))
