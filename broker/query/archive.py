@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar
@@ -266,7 +267,8 @@ class Archive:
         files = {name: self._files(name, nights) for name in ONLINE}
         if not files["science"].nights:
             raise UsageError(self._nothing(nights))
-        set_views(self._connection, files)
+        with self._explained():
+            set_views(self._connection, files)
 
     def _nothing(self, nights: tuple[int, int] | None) -> str:
         """Why there are no rows, and where there are some."""
@@ -282,11 +284,17 @@ class Archive:
         )
 
     def _ask(self, query: str, values: dict[str, Any] | None) -> pa.Table:
-        try:
+        with self._explained():
             found = self._connection.sql(query, params=values)
             if found is None:
                 raise UsageError(f"the query {query!r} asks for nothing; give a SELECT")
             return _with_unique_names(found.to_arrow_table())
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn DuckDB's errors into ours, of one line; after its own faults, connect again."""
+        try:
+            yield
         except duckdb.IOException:
             raise  # a file is gone: `_again` lists them anew
         except (duckdb.InternalException, duckdb.FatalException) as error:

@@ -207,6 +207,15 @@ def test_a_fault_of_the_engine_is_one_line_and_the_next_query_is_answered(
     assert len(archive.sql("SELECT alert_id FROM science")) == 4
 
 
+def test_a_file_that_is_damaged_is_named_in_one_line(root: Path) -> None:
+    (damaged,) = (root / f"online/science/night={NIGHT}/batch=b").iterdir()
+    damaged.write_bytes(b"PAR1 and nothing more")
+    with pytest.raises(UsageError) as failed:
+        Archive(root).sql("SELECT alert_id FROM science")
+    assert str(damaged) in str(failed.value)
+    assert len(str(failed.value).splitlines()) == 1
+
+
 @pytest.mark.parametrize(
     "query", ["selec", "SELECT\n nope\nFROM science", "SELECT object_id::int FROM science", "--"]
 )
