@@ -55,6 +55,7 @@ def read_topic(
     options: Mapping[str, str],
     timeout_seconds: float | None,
     start: StartOfReading | None = None,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> Generator[ReceivedMessage, None, None]:
     """Yield every message of a topic, oldest first within each partition.
 
@@ -67,6 +68,8 @@ def read_topic(
         its end, None never ends.
     start
         Where to begin; by default at the first message, leaving no trace on the broker.
+    stopped
+        Asked between messages and while none comes; True ends the reading.
 
     Raises
     ------
@@ -83,7 +86,7 @@ def read_topic(
             places = find_start(connection.consumer, topic, partitions, start)
         connection.consumer.assign(places)
         with GroupProgress(connection.consumer, topic, start) as progress:
-            yield from _messages(connection, progress, len(partitions), timeout_seconds)
+            yield from _messages(connection, progress, len(partitions), timeout_seconds, stopped)
 
 
 def lag_of(topic: str, options: Mapping[str, str], group: str) -> list[Lag]:
@@ -104,10 +107,11 @@ def _messages(
     progress: GroupProgress,
     n_partitions: int,
     timeout_seconds: float | None,
+    stopped: Callable[[], bool],
 ) -> Generator[ReceivedMessage, None, None]:
     at_end: set[int] = set()
     last = time.monotonic()
-    while True:
+    while not stopped():
         record = connection.poll()
         if record is not None and record.error() is None:
             at_end.discard(record.partition())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import Annotated
 
@@ -16,6 +15,7 @@ from broker.commands.options import ConfOption, SetOption, SurveyOption
 from broker.errors import CheckFailed, UsageError
 from broker.nights import NightRange, parse_nights
 from broker.settings import load_settings
+from broker.strict_json import as_strict_json
 from broker.tables.storage import Storage
 
 
@@ -45,7 +45,7 @@ def main(
         )
     findings = audit(storage, nights, deep=deep, topics=topics)
     if as_json:
-        typer.echo(json.dumps([{**asdict(f), "holds": f.holds} for f in findings], indent=2))
+        typer.echo(as_strict_json([{**asdict(f), "holds": f.holds} for f in findings], indent=2))
     else:
         show_findings(findings)
     broken = [finding for finding in findings if not finding.holds]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -12,6 +13,7 @@ import typer
 
 from broker.commands.options import ConfOption, SetOption, SurveyOption
 from broker.errors import CheckFailed, NightjarError, UsageError
+from broker.stopping import stop_signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -140,6 +142,7 @@ def main(
     """Read alerts, decode them, and show them as JSON, in brief, or save them.
 
     What cannot be decoded is named and skipped. Unfinished transactions are left out.
+    Standard output has the alerts only; counts and complaints go to standard error.
 
     Exit code 0: all was read; 1: something was skipped;
 
@@ -149,53 +152,58 @@ def main(
     from broker.settings import load_settings
 
     since_time = _moment(since)
-    if (topic is None) == (folder is None):
-        raise UsageError("give either a topic or --from a folder, archive or packet")
-    if folder is not None and servers is not None:
-        raise UsageError("--servers goes with a topic, not with --from")
-    if folder is not None and (group or since):
-        raise UsageError("--group and --since go with a topic, not with --from")
-    settings = load_settings(survey, conf, settings_words or ())
+    _check_source(topic, folder, servers, group or since)
     if plot is not None and save is not None:
         raise UsageError("--plot and --save exclude each other")
+    settings = load_settings(survey, conf, settings_words or ())
     if lag:
         _print_lag(topic, group, settings, servers)
         return
     if folder is not None:
         _print_count(folder)
     table = _table(save)
-    alerts = iterate(
-        topic or folder or "",
-        servers=servers,
-        options={} if topic else None,
-        framing=framing.value if framing is not None else None,
-        schema=schema,
-        registry=registry,
-        where=where,
-        max_alerts=max_alerts,
-        timeout_seconds=timeout if timeout >= 0 else None,
-        group=group,
-        since=since_time,
-        before_keep=table.close if table is not None else None,
-        on_error=_complain,
-        settings=settings,
-    )
-    if table is None:
-        action = _action(brief, save, name_by.value) if plot is None else _draw_in(plot, settings)
-        _run(alerts, action, where is not None)
-        return
-    try:
-        _run(alerts, table.add, where is not None)
-    finally:
-        table.close()
+    # Ctrl-C and SIGTERM are how one ends a topic that goes on: what was read is kept.
+    with stop_signals() as stopped:
+        alerts = iterate(
+            topic or folder or "",
+            servers=servers,
+            options={} if topic else None,
+            framing=framing.value if framing is not None else None,
+            schema=schema,
+            registry=registry,
+            where=where,
+            max_alerts=max_alerts,
+            timeout_seconds=timeout if timeout >= 0 else None,
+            group=group,
+            since=since_time,
+            before_keep=table.close if table is not None else None,
+            on_error=_complain,
+            stopped=stopped,
+            settings=settings,
+        )
+        if table is not None:
+            with closing(table):
+                _run(alerts, table.add, where is not None)
+            return
+        act = _action(brief, save, name_by.value) if plot is None else _draw_in(plot, settings)
+        _run(alerts, act, where is not None)
+
+
+def _check_source(
+    topic: str | None, folder: Path | None, servers: str | None, place: str | None
+) -> None:
+    if (topic is None) == (folder is None):
+        raise UsageError("give either a topic or --from a folder, archive or packet")
+    if folder is not None and servers is not None:
+        raise UsageError("--servers goes with a topic, not with --from")
+    if folder is not None and place:
+        raise UsageError("--group and --since go with a topic, not with --from")
 
 
 def _run(alerts: Alerts, act: Callable[[Alert], None], is_choice: bool) -> None:
     try:
         for alert in alerts:
             act(alert)
-    except KeyboardInterrupt:  # how one ends a topic that goes on
-        alerts.close()
     except NightjarError:
         if alerts.n_read:
             _print_summary(alerts, is_choice)
@@ -207,8 +215,14 @@ def _run(alerts: Alerts, act: Callable[[Alert], None], is_choice: bool) -> None:
 
 def _print_summary(alerts: Alerts, is_choice: bool) -> None:
     if is_choice:
-        print(f"{alerts.n_chosen:,} of {alerts.n_read:,} alerts chosen")
-    print(f"Consumed {alerts.n_chosen} alerts in {alerts.seconds:.2f} seconds")
+        _say(f"{alerts.n_chosen:,} of {alerts.n_read:,} alerts chosen")
+    noun = "alert" if alerts.n_chosen == 1 else "alerts"
+    _say(f"Consumed {alerts.n_chosen} {noun} in {alerts.seconds:.2f} seconds")
+
+
+def _say(line: str) -> None:
+    """Tell a person; standard output has the alerts alone, as a program reads them."""
+    print(line, file=sys.stderr)
 
 
 def _table(save: Path | None) -> AlertTable | None:
@@ -227,13 +241,13 @@ def _action(brief: bool, save: Path | None, name_by: str) -> Callable[[Alert], N
         folder = AlertFolder(save, "object" if name_by == "object" else "alert")
 
         def save_one(alert: Alert) -> None:
-            print(folder.save(alert))
+            print(folder.save(alert), flush=True)
 
         return save_one
     if not brief:
-        return lambda alert: print(as_json(alert))
+        return lambda alert: print(as_json(alert), flush=True)
     table = BriefTable()
-    return lambda alert: print(*table.lines(alert), sep="\n")
+    return lambda alert: print(*table.lines(alert), sep="\n", flush=True)
 
 
 def _draw_in(folder: Path, settings: Settings) -> Callable[[Alert], None]:
@@ -248,7 +262,7 @@ def _draw_in(folder: Path, settings: Settings) -> Callable[[Alert], None]:
     def draw(alert: Alert) -> None:
         path = folder / f"{alert_id_of(alert)}.png"
         save_figure(record_page(alert, settings), path)
-        print(path)
+        print(path, flush=True)
 
     return draw
 
@@ -283,8 +297,8 @@ def _print_count(source: Path) -> None:
     from broker.packets.files import count_packets
 
     count = count_packets(source, on_error=lambda _error: None)  # named when they are read
-    print(f"{count:,} {'alert' if count == 1 else 'alerts'} in {source}")
+    _say(f"{count:,} {'alert' if count == 1 else 'alerts'} in {source}")
 
 
 def _complain(error: InputError) -> None:
-    print(f"skipped ({error.reason}): {error}", file=sys.stderr)
+    _say(f"skipped ({error.reason}): {error}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +11,7 @@ from broker.commands.options import ConfOption, SetOption, SurveyOption
 from broker.errors import CheckFailed
 from broker.nights import parse_night
 from broker.settings import load_settings
+from broker.strict_json import as_strict_json
 from broker.tables.storage import Storage
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def main(
     storage = Storage(load_settings(survey, conf, words or ()).survey_root)
     diff = diff_with_last_version(storage, parse_night(night))
     if as_json:
-        typer.echo(json.dumps({**_for_json(asdict(diff)), "is_empty": diff.is_empty}, indent=2))
+        typer.echo(as_strict_json({**asdict(diff), "is_empty": diff.is_empty}, indent=2))
     else:
         show_diff(diff)
     if not diff.is_empty:
@@ -69,14 +69,3 @@ def _line(column: ColumnDiff) -> str:
 def _short(value: Any) -> str:
     text = "null" if value is None else str(value)
     return text if len(text) <= 60 else f"{text[:57]}…"
-
-
-def _for_json(value: Any) -> Any:
-    """Ids as text: beyond 2**53 a reader that knows only doubles would change them."""
-    if isinstance(value, dict):
-        return {name: _for_json(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_for_json(item) for item in value]
-    if isinstance(value, int) and abs(value) > 2**53:
-        return str(value)
-    return value if isinstance(value, int | float | str | None) else str(value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +13,7 @@ from broker.commands.options import ConfOption, SetOption
 from broker.errors import CheckFailed, InputError, UsageError
 from broker.nights import parse_nights
 from broker.settings import Settings, load_settings
+from broker.strict_json import as_strict_json
 
 if TYPE_CHECKING:
     from broker.commands.filter_session import FilterSession
@@ -186,4 +186,4 @@ def _read(file: str, settings: Settings) -> FilterFile:
 
 
 def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    typer.echo(as_strict_json(value, indent=2))

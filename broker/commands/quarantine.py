@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +14,7 @@ from broker.commands.options import ConfOption, SetOption, SurveyOption
 from broker.errors import UsageError
 from broker.nights import parse_night
 from broker.settings import load_settings
+from broker.strict_json import as_strict_json
 from broker.tables.quarantine import SHOWN, Quarantine
 from broker.tables.storage import Storage
 
@@ -40,7 +40,7 @@ def list_packets(
     quarantine = Quarantine(Storage(load_settings(survey, conf, words or ()).survey_root))
     rows = quarantine.packets(reason, parse_night(night) if night else None).to_pylist()
     if as_json:
-        typer.echo(json.dumps(rows, indent=2))
+        typer.echo(as_strict_json(rows, indent=2))
         return
     console = Console(highlight=False)
     waiting = Counter(row["reason"] for row in rows if not row["replayed"])

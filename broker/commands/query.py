@@ -70,7 +70,7 @@ def objects(
 
 def cone(
     ra_deg: Annotated[float, typer.Argument(help="Right ascension, degrees.")],
-    dec_deg: Annotated[float, typer.Argument(help="Declination, degrees (after -- if negative).")],
+    dec_deg: Annotated[float, typer.Argument(help="Declination, degrees.")],
     radius_arcsec: Annotated[float, typer.Argument(help="Radius, arcseconds.")],
     survey: SurveyOption = "ztf",
     form: FormatOption = None,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +11,7 @@ import typer
 from broker.commands.options import ConfOption, SetOption, SurveyOption
 from broker.errors import UsageError
 from broker.settings import load_settings
+from broker.strict_json import as_strict_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -55,7 +55,7 @@ def main(
     options = settings.kafka.output_options()
     lines = read_lines(settings, options | ({"bootstrap.servers": servers} if servers else {}))
     if as_json:
-        typer.echo(json.dumps([asdict(line) for line in lines], indent=2, ensure_ascii=False))
+        typer.echo(as_strict_json([asdict(line) for line in lines], indent=2))
     else:
         _show(lines)
 

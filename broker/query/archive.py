@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar
 
@@ -13,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
-from broker.errors import UsageError
+from broker.errors import UsageError, one_line
 from broker.nights import parse_nights
 from broker.query.cone import SEPARATION, cell_ranges, check_cone, in_ranges
 from broker.query.images import Image, decode_cutout
@@ -112,8 +114,23 @@ class Archive:
         return self._shaped(self._query(_LIGHT_CURVE, {"object_id": object_id}))
 
     def cone(self, ra_deg: float, dec_deg: float, radius_arcsec: float) -> Rows:
-        """Alerts within a circle, the nearest first, with ``separation_arcsec``."""
+        """Alerts within a circle, the nearest first, with ``separation_arcsec``.
+
+        Parameters
+        ----------
+        ra_deg
+            Right ascension in degrees, taken modulo 360.
+        dec_deg
+            Declination in degrees, −90 to 90.
+
+        Raises
+        ------
+        UsageError
+            That is not a circle on the sky.
+        """
         check_cone(ra_deg, dec_deg, radius_arcsec)
+        # DuckDB takes no numbers of NumPy.
+        ra_deg, dec_deg, radius_arcsec = float(ra_deg) % 360, float(dec_deg), float(radius_arcsec)
         ranges = cell_ranges(ra_deg, dec_deg, radius_arcsec)
         query = (
             f"SELECT * FROM (SELECT {SEPARATION} AS separation_arcsec, * FROM science "
@@ -251,7 +268,8 @@ class Archive:
         files = {name: self._files(name, nights) for name in ONLINE}
         if not files["science"].nights:
             raise UsageError(self._nothing(nights))
-        set_views(self._connection, files)
+        with self._explained():
+            set_views(self._connection, files)
 
     def _nothing(self, nights: tuple[int, int] | None) -> str:
         """Why there are no rows, and where there are some."""
@@ -267,15 +285,27 @@ class Archive:
         )
 
     def _ask(self, query: str, values: dict[str, Any] | None) -> pa.Table:
-        try:
+        with self._explained():
             found = self._connection.sql(query, params=values)
             if found is None:
                 raise UsageError(f"the query {query!r} asks for nothing; give a SELECT")
-            return found.to_arrow_table()
+            return _with_unique_names(found.to_arrow_table())
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn DuckDB's errors into ours, of one line; after its own faults, connect again."""
+        try:
+            yield
         except duckdb.IOException:
             raise  # a file is gone: `_again` lists them anew
+        except (duckdb.InternalException, duckdb.FatalException) as error:
+            self._connection = connect()  # the old one answers nothing after this
+            raise UsageError(
+                f"DuckDB {duckdb.__version__} failed on this query ({one_line(error)}), a fault "
+                "of its own; write the query in another way, such as without ORDER BY or LIMIT"
+            ) from None
         except duckdb.Error as error:
-            raise UsageError(f"this query cannot be run: {error}") from None
+            raise _cannot_run(error) from None
 
     def _files(self, table: str, nights: tuple[int, int] | None) -> Files:
         return files_of(self._storage, table, *(nights or ()))
@@ -290,10 +320,23 @@ class Archive:
         try:
             return read()
         except duckdb.IOException as error:
-            raise UsageError(f"this query cannot be run: {error}") from None
+            raise _cannot_run(error) from None
 
     def _shaped(self, rows: pa.Table) -> Rows:
         return rows if self._output == "arrow" else to_pandas(rows)
+
+
+def _cannot_run(error: duckdb.Error) -> UsageError:
+    return UsageError(f"this query cannot be run: {one_line(error)}")
+
+
+def _with_unique_names(rows: pa.Table) -> pa.Table:
+    """Table whose second column ``night`` is called ``night_1``, as in DuckDB's own tables."""
+    names: list[str] = []
+    for name in rows.column_names:
+        numbered = (f"{name}_{number}" for number in count(1))
+        names.append(name if name not in names else next(n for n in numbered if n not in names))
+    return rows.rename_columns(names)
 
 
 def to_pandas(rows: pa.Table) -> pd.DataFrame:

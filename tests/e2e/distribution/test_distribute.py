@@ -54,7 +54,7 @@ def nightjar(killed: DistributeSite, capsys: pytest.CaptureFixture[str]) -> Call
         code = main([*words, "--survey", killed.survey, *killed.settings()])
         captured = capsys.readouterr()
         assert code == 0, captured.err
-        return captured.out
+        return captured.out + captured.err
 
     return call
 
