@@ -23,7 +23,7 @@ from broker.errors import CheckFailed
 from broker.kafka.embedded.host import free_port
 from broker.kafka.embedded.server import EmbeddedKafka
 from broker.query.summary import Counts, ScienceSummary
-from broker.settings import PROJECT_ROOT, Settings, load_settings
+from broker.settings import DATA_BASE, Settings, load_settings
 from broker.simulator.generated import GeneratedNight
 from broker.simulator.play import PlayPlan, play_night, play_source
 from broker.tables.storage import Storage
@@ -45,7 +45,7 @@ def main(
     Works in data/demo, which it empties at the start.
     """
     began = time.monotonic()
-    folder = PROJECT_ROOT / "data" / "demo"
+    folder = DATA_BASE / "data" / "demo"
     console = Console(highlight=False)
     with ExitStack() as at_end:
         kafka = _start_kafka(folder, console)

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr, ValidationError
 
 from broker.errors import SettingsError
-from broker.settings.paths import CONF_FOLDER, PROJECT_ROOT
+from broker.settings.paths import CONF_FOLDER, DATA_BASE, PROJECT_ROOT
 from broker.settings.section import ENV_PREFIX, Section
 from broker.settings.sections import Settings
 
@@ -57,8 +57,8 @@ def load_settings(
         A file, key or value cannot be used; unknown keys come with the nearest known one.
     """
     layers: list[dict[str, Any]] = [
-        _absolute(_read_toml(CONF_FOLDER / "nightjar.toml"), PROJECT_ROOT),
-        _absolute(_read_toml(_survey_file(survey)), PROJECT_ROOT),
+        _absolute(_shipped(CONF_FOLDER / "nightjar.toml"), PROJECT_ROOT),
+        _absolute(_shipped(_survey_file(survey)), PROJECT_ROOT),
     ]
     if conf is not None:
         layers.append(_absolute(_without_secrets(_read_toml(conf), conf), conf.resolve().parent))
@@ -76,6 +76,11 @@ def load_settings(
         return Settings.model_validate(merged)
     except ValidationError as error:
         raise SettingsError("\n".join(_explain(item) for item in error.errors())) from None
+
+
+def _shipped(path: Path) -> dict[str, Any]:
+    """Layer of a file that ships with the program, whose tables never go into the package."""
+    return _absolute(_read_toml(path), DATA_BASE, {"storage": ("root",)})
 
 
 def _survey_file(survey: str) -> Path:
@@ -176,8 +181,10 @@ def _merge(target: dict[str, Any], layer: Mapping[str, Any]) -> None:
             target[key] = dict(value) if isinstance(value, Mapping) else value
 
 
-def _absolute(layer: dict[str, Any], base: Path) -> dict[str, Any]:
-    for section, keys in _PATH_KEYS.items():
+def _absolute(
+    layer: dict[str, Any], base: Path, path_keys: Mapping[str, Sequence[str]] = _PATH_KEYS
+) -> dict[str, Any]:
+    for section, keys in path_keys.items():
         values = layer.get(section)
         if not isinstance(values, dict):
             continue

@@ -9,7 +9,8 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from broker.errors import SettingsError
-from broker.settings import CONF_FOLDER, PROJECT_ROOT
+from broker.settings import CONF_FOLDER
+from broker.settings.jars import jars
 
 # Without these one flipped bit in a length makes Avro allocate gigabytes, at every restart.
 AVRO_LIMITS = {
@@ -47,9 +48,11 @@ def _launch_options() -> dict[str, str]:
     if "PYSPARK_GATEWAY_PORT" in os.environ:
         return {}
     conf = os.environ.setdefault("SPARK_CONF_DIR", str(CONF_FOLDER))
-    jars = sorted(str(jar) for jar in (PROJECT_ROOT / "jars/spark").glob("*.jar"))
-    ours = Path(conf).resolve() == CONF_FOLDER
-    return {"spark.jars": ",".join(jars)} if ours else {}
+    if Path(conf).resolve() != CONF_FOLDER:
+        return {}
+    home = os.environ.get("JAVA_HOME")
+    folder = jars("spark", f"{home}/bin/java" if home else "java")
+    return {"spark.jars": ",".join(sorted(map(str, folder.glob("*.jar"))))}
 
 
 def check_decoder_can_run(spark: SparkSession) -> None:

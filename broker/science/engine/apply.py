@@ -214,7 +214,7 @@ def _provenance(science: SciencePass) -> Column:
     ]
     modules = [F.struct(F.lit(n).alias("name"), F.lit(v).alias("version")) for n, v in versions]
     return F.struct(
-        F.lit(version("nightjar")).alias("broker_version"),
+        F.lit(version("nightjar-broker")).alias("broker_version"),
         F.array(*modules).alias("modules"),
         F.col(f"{_PASS}.errors").alias("errors"),
     )
