@@ -124,7 +124,7 @@ def run_python(
 
 def test_a_package_that_is_not_installed_is_named(tmp_path: Path) -> None:
     lock = tmp_path / "uv.lock"
-    lock.write_text('[[package]]\nname = "nightjar"\ndependencies = [{ name = "no-such-thing" }]\n')
+    lock.write_text('[[package]]\nname = "nightjar-broker"\ndependencies = [{ name = "no-such-thing" }]\n')
     with pytest.raises(SettingsError, match=r"no-such-thing of uv\.lock is not installed"):
         packages_of(lock)
 
@@ -132,8 +132,8 @@ def test_a_package_that_is_not_installed_is_named(tmp_path: Path) -> None:
 def test_a_package_for_other_systems_is_left_out(tmp_path: Path) -> None:
     lock = tmp_path / "uv.lock"
     needs = '{ name = "no-such-thing", marker = "sys_platform == \'win32\'" }, { name = "rich" }'
-    lock.write_text(f'[[package]]\nname = "nightjar"\ndependencies = [{needs}]\n')
-    assert [package.name for package in packages_of(lock)] == ["nightjar", "rich"]
+    lock.write_text(f'[[package]]\nname = "nightjar-broker"\ndependencies = [{needs}]\n')
+    assert [package.name for package in packages_of(lock)] == ["nightjar-broker", "rich"]
 
 
 def test_outside_a_checkout_it_says_so(tmp_path: Path) -> None:
