@@ -8,7 +8,12 @@ import lightgbm
 import numpy as np
 
 from broker.science.classifier.features.extract import Extractor
-from broker.science.classifier.model import BANDS_OF_MODEL, CLASSES, feature_names, tree_scores
+from broker.science.classifier.model import (
+    BANDS_OF_MODEL,
+    CLASSES,
+    feature_names,
+    tree_scores,
+)
 from broker.surveys.arrow_columns import Bools
 from broker.training.curves import LabelledCurves
 from broker.training.template_fit import fit_templates

@@ -124,7 +124,9 @@ def run_python(
 
 def test_a_package_that_is_not_installed_is_named(tmp_path: Path) -> None:
     lock = tmp_path / "uv.lock"
-    lock.write_text('[[package]]\nname = "nightjar-broker"\ndependencies = [{ name = "no-such-thing" }]\n')
+    lock.write_text(
+        '[[package]]\nname = "nightjar-broker"\ndependencies = [{ name = "no-such-thing" }]\n'
+    )
     with pytest.raises(SettingsError, match=r"no-such-thing of uv\.lock is not installed"):
         packages_of(lock)
 
