@@ -17,7 +17,7 @@ import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 from pyspark.sql import SparkSession
 
-from broker.kafka.server import EmbeddedKafka
+from broker.kafka.embedded.server import EmbeddedKafka
 from tests import previous_version
 from tests.e2e.distribution.distributing import DistributeSite, header
 from tests.e2e.site import Ended, JobName

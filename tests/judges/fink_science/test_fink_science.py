@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from broker.science.engine.science_pass import SciencePass
-from broker.settings import Science
+from broker.settings import ScienceSettings
 from broker.surveys.arrow_columns import follow
 from tests.crafted import ztf_record
 from tests.judges.environment import judge_python, run_judge
@@ -91,7 +91,7 @@ def points_of(alert: Packet) -> list[dict[str, Any]]:
 
 
 def our_codes(alerts: Sequence[Packet]) -> list[int]:
-    rows = Computed(list(alerts), SciencePass("ztf", Science(modules=("solar_system",)))).rows
+    rows = Computed(list(alerts), SciencePass("ztf", ScienceSettings(modules=("solar_system",)))).rows
     return [row["solar_system"]["code"] for row in rows]
 
 
