@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 from pyspark.sql.types import StructType
 
-from broker.filters import MATCHES, FilterSet
+from broker.filters import MATCHES, FilterFolders, FilterSet
 from broker.ingest.offsets import batch_time
 from broker.kafka.cluster import Topics
 from broker.logs import note
@@ -93,7 +93,7 @@ class Distribute:
         self._science = self._science_columns()
         self._filters = FilterSet(
             self.spark,
-            self.settings.filters.folder,
+            FilterFolders.of(self.settings.filters),
             self.settings.survey,
             self._science,
             skip_bad=self.skip_bad_filters,
