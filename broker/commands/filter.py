@@ -1,4 +1,4 @@
-"""``nightjar filter``: list, check, back-test and compare filters, and ask why."""
+"""``nightjar filter``: list, check, back-test and compare filters; explain one alert."""
 
 from __future__ import annotations
 
@@ -19,10 +19,15 @@ if TYPE_CHECKING:
     from broker.commands.filter_session import FilterSession
     from broker.filters.definition import FilterFile
 
-app = typer.Typer(no_args_is_help=True, help="List, check, back-test and compare filters; ask why.")
+app = typer.Typer(
+    no_args_is_help=True, help="List, check, back-test and compare filters; explain one alert."
+)
 
 FileArgument = Annotated[
-    str, typer.Argument(metavar="FILE", help="A filter's TOML file, or the name of one in use.")
+    str,
+    typer.Argument(
+        metavar="FILE", help="TOML file of a filter, or NAME or SURVEY/NAME of one in use."
+    ),
 ]
 NightsOption = Annotated[str, typer.Option("--nights", help="A night, or a range A..B.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -34,19 +39,20 @@ def list_filters(
     conf: ConfOption = None,
     words: SetOption = None,
 ) -> None:
-    """List the filters in use; their SQL is not looked into."""
+    """List the filters in use, without checking their SQL."""
     from broker.commands.filter_report import show_filters
-    from broker.filters.definition import load_filters
+    from broker.filters.folders import FilterFolders
 
-    files, problems = load_filters(load_settings(survey or "ztf", conf, words or ()).filters.folder)
-    show_filters([file.filter for file in files if survey in (None, file.filter.survey)])
+    settings = load_settings(survey or "ztf", conf, words or ())
+    files, problems = FilterFolders.of(settings.filters).load(survey)
+    show_filters([file.filter for file in files])
     if problems:
         raise InputError("\n".join(map(str, problems)))
 
 
 @app.command()
 def check(file: FileArgument, conf: ConfOption = None, words: SetOption = None) -> None:
-    """Check a filter by Spark's own analysis, and its examples on the rows that there are."""
+    """Check a filter by Spark's own analysis, and its examples on the stored rows."""
     from broker.filters.backtest import try_examples
 
     read, bench = _open(file, conf, words)
@@ -75,7 +81,9 @@ def check(file: FileArgument, conf: ConfOption = None, words: SetOption = None) 
 def run_over_nights(
     file: FileArgument,
     nights: NightsOption,
-    force: Annotated[bool, typer.Option("--force", help="However much it passes.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Exit 0 even if it passes more than max_share.")
+    ] = False,
     as_json: JsonOption = False,
     conf: ConfOption = None,
     words: SetOption = None,
@@ -102,14 +110,16 @@ def run_over_nights(
 
 @app.command()
 def diff(
-    old: Annotated[str, typer.Argument(metavar="OLD", help="TOML file or name of a filter.")],
-    new: Annotated[str, typer.Argument(metavar="NEW", help="TOML file or name of another.")],
+    old: Annotated[
+        str, typer.Argument(metavar="OLD", help="TOML file, NAME or SURVEY/NAME of a filter.")
+    ],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="The same of another filter.")],
     nights: NightsOption,
     as_json: JsonOption = False,
     conf: ConfOption = None,
     words: SetOption = None,
 ) -> None:
-    """Objects that a new filter gains and loses over past nights, and the clauses that decide."""
+    """List objects that a new filter gains and loses over past nights, by deciding clause."""
     from broker.commands.filter_report import show_changed
     from broker.filters.backtest import changed_objects
 
@@ -171,16 +181,23 @@ def _open(
 
 
 def _read(file: str, settings: Settings) -> FilterFile:
-    from broker.filters.definition import load_filters, read_filter
+    """Read a filter by its file, its name, or ``<survey>/<name>``."""
+    from broker.filters.definition import read_filter
+    from broker.filters.folders import FilterFolders
 
+    folders = FilterFolders.of(settings.filters)
     if Path(file).is_file():
-        return read_filter(Path(file))
-    files, problems = load_filters(settings.filters.folder)
-    for one in files:
-        if one.filter.name == file:
-            return one
+        in_use = [path for path in folders.files() if path.samefile(file)]
+        return folders.read(in_use[0]) if in_use else read_filter(Path(file))
+    files, problems = folders.load()
+    names = {f"{one.filter.survey}/{one.filter.name}": one for one in files}
+    found = [name for name in names if file in (name, name.partition("/")[2])]
+    if len(found) == 1:
+        return names[found[0]]
+    if found:
+        raise UsageError(f"{file} is the name of {len(found)} filters: say {' or '.join(found)}")
     raise UsageError(
-        f"{file} is neither a file nor one of the filters {', '.join(f.filter.name for f in files)}"
+        f"{file} is neither a file nor one of the filters {', '.join(names)}"
         + "".join(f"\n{problem}" for problem in problems)
     )
 

@@ -13,7 +13,8 @@ from pyspark.sql.types import StructType
 
 from broker.errors import InputError
 from broker.filters.check import NO_MATCH, CheckedFilter, Checker
-from broker.filters.definition import Filter, filter_files, read_filter, repeated_names
+from broker.filters.definition import Filter
+from broker.filters.folders import FilterFolders, duplicate_names
 from broker.filters.session import move
 from broker.tables.storage import Storage
 
@@ -33,14 +34,14 @@ class _Change:
 
 
 class FilterSet:
-    """The filters of one survey in a folder.
+    """Filters of one survey, read from their folders.
 
     Parameters
     ----------
     spark
         Session of the application.
-    folder
-        With one TOML file a filter; filters of other surveys are passed over.
+    folders
+        Where the filters' files are; filters of other surveys are left out.
     survey
         Whose alerts are filtered.
     schema
@@ -57,18 +58,18 @@ class FilterSet:
     def __init__(
         self,
         spark: SparkSession,
-        folder: Path,
+        folders: FilterFolders,
         survey: str,
         schema: StructType,
         skip_bad: bool = False,
     ) -> None:
-        self.folder = folder
+        self._folders = folders
         self._checker = Checker(spark, survey, schema)
         self._stamps: dict[Path, _Stamp] = {}
         self._checked: dict[Path, CheckedFilter] = {}
         self._kept: set[str] = set()
         self._is_lost = False
-        stamps = _stamps(folder)
+        stamps = self._stamps_now()
         change = self._read(list(stamps), {})
         if change.problems and not skip_bad:
             raise InputError("\n".join(map(str, change.problems)))
@@ -96,7 +97,7 @@ class FilterSet:
         Whether the set is another one now.
         """
         try:
-            stamps = _stamps(self.folder)
+            stamps = self._stamps_now()
         except InputError as error:
             if not self._is_lost:
                 _log.error("the filters stay as they are: %s", error)
@@ -127,12 +128,21 @@ class FilterSet:
                 storage.write_text(one.file.text, path)
             self._kept.add(digest)
 
+    def _stamps_now(self) -> dict[Path, _Stamp]:
+        """Modification time, size and inode of each file, to see that it has changed."""
+        stamps = {}
+        for path in self._folders.files(self._checker.survey):
+            with suppress(FileNotFoundError):  # gone since the folder was listed
+                status = path.stat()
+                stamps[path] = (status.st_mtime_ns, status.st_size, status.st_ino)
+        return stamps
+
     def _read(self, paths: list[Path], staying: dict[Path, CheckedFilter]) -> _Change:
         """Read and check files; one that cannot be used leaves what was there."""
         checked, new, problems = dict(staying), list[CheckedFilter](), list[InputError]()
         for path in paths:
             try:
-                file = read_filter(path)
+                file = self._folders.read(path)
                 if file.filter.survey != self._checker.survey:
                     checked.pop(path, None)
                     continue
@@ -141,10 +151,10 @@ class FilterSet:
             except InputError as error:
                 problems.append(error)
         failed = self._checker.try_out(new)
-        repeated = repeated_names([one.file for one in checked.values()])
+        duplicates = duplicate_names([one.file for one in checked.values()])
         for one in new:
             path = one.file.path
-            problem = repeated.get(path) or failed.get(one.filter.name)
+            problem = duplicates.get(path) or failed.get(one.filter.name)
             if problem is not None:
                 problems.append(problem)
                 _restore(checked, path, staying.get(path))
@@ -179,13 +189,3 @@ def _restore(checked: dict[Path, CheckedFilter], path: Path, old: CheckedFilter 
         checked.pop(path)
     else:
         checked[path] = old
-
-
-def _stamps(folder: Path) -> dict[Path, _Stamp]:
-    """What tells that a file is another one: time, size and inode."""
-    stamps = {}
-    for path in filter_files(folder):
-        with suppress(FileNotFoundError):  # gone since the folder was listed
-            status = path.stat()
-            stamps[path] = (status.st_mtime_ns, status.st_size, status.st_ino)
-    return stamps

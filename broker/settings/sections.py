@@ -70,7 +70,8 @@ class ScienceSettings(Section):
 class FiltersSettings(Section):
     """Which alerts go out."""
 
-    folder: Path = Field(description="one TOML file a filter; those of other surveys don't count")
+    folder: Path = Field(description="one TOML file per filter, at its top or in <survey>/")
+    own_folder: Path | None = Field(None, description="a second folder of filters, of your own")
 
 
 class DistributeSettings(Section):

@@ -11,7 +11,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from broker.errors import InputError
-from broker.filters import FilterSet
+from broker.filters import FilterFolders, FilterSet
 from broker.tables.storage import Storage
 from tests.spark.filters.conftest import declared, write_filter
 
@@ -20,7 +20,8 @@ Load = Callable[..., FilterSet]
 
 @pytest.fixture
 def load(spark: SparkSession, tmp_path: Path) -> Load:
-    return lambda **options: FilterSet(spark, tmp_path, "ztf", declared("ztf"), **options)
+    folders = FilterFolders((tmp_path,))
+    return lambda **options: FilterSet(spark, folders, "ztf", declared("ztf"), **options)
 
 
 def wheres(filters: FilterSet) -> dict[str, str]:
