@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-BASE = {"errors", "units", "nights", "logs"}
+BASE = {"errors", "units", "nights", "logs", "nearest", "deadline"}
 SETTINGS = BASE | {"settings"}
 SURVEYS = SETTINGS | {"packets", "kafka", "spark", "surveys"}
 TABLES = SURVEYS | {"tables"}
