@@ -14,6 +14,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from broker.errors import InputError
+from broker.kafka.topic_names import MARKER
 from broker.nearest import did_you_mean
 from broker.surveys import SURVEYS
 
@@ -48,7 +49,7 @@ class Filter(BaseModel):
     @field_validator("name")
     @classmethod
     def _is_free(cls, name: str) -> str:
-        if name == "published":
+        if name == MARKER:
             raise ValueError("that topic tells what has been published; choose another name")
         return name
 

@@ -9,10 +9,11 @@ from typing import Any
 from pyspark.sql.types import StructType
 
 from broker.filters import Filter
-from broker.kafka.cluster import Topics
+from broker.kafka.cluster import KafkaCluster
+from broker.kafka.topic_names import topic_of
 from broker.pipeline.outgoing import ANSWER, Packets
 from broker.settings import Settings
-from broker.sinks.marker_topic import SentFilter, topic_of
+from broker.sinks.marker_topic import SentFilter
 from broker.sinks.transactions import MAX_MESSAGE_BYTES, OutgoingMessage, partition_of
 from broker.surveys import get_survey
 
@@ -61,28 +62,33 @@ class Routes:
         Of one survey.
     science
         Columns of the science table.
-    topics
-        Of the output cluster; those that are not there yet are made.
+    cluster
+        The output cluster; topics that it does not have yet are created.
     filters
         In the order in which an evaluation counts them.
 
     Raises
     ------
     FatalError
-        A topic cannot be made.
+        A topic cannot be created.
     """
 
     def __init__(
-        self, settings: Settings, science: StructType, topics: Topics, filters: Sequence[Filter]
+        self,
+        settings: Settings,
+        science: StructType,
+        cluster: KafkaCluster,
+        filters: Sequence[Filter],
     ) -> None:
         self._settings = settings
         self.packets = Packets(get_survey(settings.survey), science, filters)
-        known = topics.partitions()
+        known = cluster.topics()
         published = [self._published(item) for item in filters]
         for item in published:
             if item.topic not in known:
-                topics.make(item.topic, settings.distribute.partitions, self._topic_config())
-                known[item.topic] = settings.distribute.partitions
+                partitions = settings.distribute.partitions
+                cluster.create_topic(item.topic, partitions, self._topic_config())
+                known[item.topic] = partitions
         self.routes = tuple(self._route(item, known[item.topic]) for item in published)
 
     def __getitem__(self, position: int) -> Route:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Protocol
 
 from broker.errors import CheckFailed, InputError, UsageError
+from broker.kafka.topic_names import is_pattern
 from broker.packets.schemas import load_schema
 from broker.settings import Settings, SimulatorSettings
 from broker.simulator import report
@@ -30,8 +30,6 @@ from broker.simulator.sources import Group, ParquetNight, find_groups
 from broker.simulator.stopping import stop_signals
 from broker.surveys import get_survey
 from broker.surveys.base import SCHEMAS_FOLDER
-
-_TOPIC = re.compile(r"[A-Za-z0-9._-]+")
 
 
 @dataclass(frozen=True)
@@ -275,7 +273,7 @@ def _ready(settings: Settings) -> tuple[dict[str, str], str]:
     """Client options and the topic, which exists then."""
     wanted = settings.simulator
     topic = wanted.topic or settings.kafka.input_topic
-    if not _TOPIC.fullmatch(topic):
+    if is_pattern(topic):
         raise UsageError(f"{topic!r} is not the name of one topic; name one with --topic")
     if wanted.rate is not None and wanted.speed is not None:
         raise UsageError("a steady rate and the recorded cadence exclude each other; give one")

@@ -19,8 +19,6 @@ from broker.sinks.transactions import OutgoingMessage
 from broker.tables.ledger_row import FilterCount, LedgerRow
 from broker.tables.stages import DISTRIBUTE, SCIENCE
 
-NAME = "published"
-"""Ending of the topic; no filter may have this name."""
 TOPIC_CONFIG = {"cleanup.policy": "compact", "message.timestamp.type": "LogAppendTime"}
 _BATCH = "batch:"
 _FILTER = "filter:"
@@ -61,11 +59,6 @@ class MarkerTopic:
     def with_filters(self, now: Iterable[SentFilter]) -> MarkerTopic:
         """The same with the filters that run now, once that has been published too."""
         return replace(self, filters=self.filters | _changes(self.filters, now))
-
-
-def topic_of(prefix: str, survey: str, name: str) -> str:
-    """Topic of a filter, or of what has been published (`NAME`)."""
-    return f"{prefix}_{survey}_{name}"
 
 
 def batch_message(topic: str, row: LedgerRow) -> OutgoingMessage:
