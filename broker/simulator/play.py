@@ -9,6 +9,7 @@ from typing import Protocol
 
 from broker.errors import CheckFailed, InputError, UsageError
 from broker.kafka.topic_names import is_pattern
+from broker.packets.reasons import Reason
 from broker.packets.schemas import load_schema
 from broker.settings import Settings, SimulatorSettings
 from broker.simulator import report
@@ -110,7 +111,7 @@ def play_source(settings: Settings, plan: PlayPlan) -> Deliveries:
     with report.progress("Reading the alerts' times", len(groups)) as advance:
         night = StoredNight(groups, stored.decoder(), skipped, advance)
     if not night.available:
-        raise InputError(f"{source} holds no packet that can be read", reason="unreadable")
+        raise InputError(f"{source} holds no packet that can be read", reason=Reason.UNREADABLE)
     framer = _framer(settings, plan, stored)
     clock = SystemClock(sender.serve)
     play = Play(
@@ -223,7 +224,7 @@ class Play:
         try:
             yield self._framer.message(alert, number, days)
         except InputError as error:
-            if error.reason == "schema_unknown":  # so for all packets alike
+            if error.reason == Reason.SCHEMA_UNKNOWN:  # so for all packets alike
                 raise
             self._skipped(InputError(f"{alert.name}: {error}", reason=error.reason))
 
