@@ -19,10 +19,12 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from broker.audit.finding import Finding
-from broker.kafka.cluster import Topics
-from broker.kafka.reader import first_offsets, read_committed
+from broker.kafka.cluster import KafkaCluster
+from broker.kafka.positions import TopicPartition
+from broker.kafka.reader import read_committed
+from broker.kafka.topic_names import marker_topic
 from broker.nights import NightRange
-from broker.sinks.marker_topic import NAME, SentFilter, read_marker_topic, topic_of
+from broker.sinks.marker_topic import SentFilter, read_marker_topic
 from broker.tables.files import files_of, retry_while_replaced
 from broker.tables.ledger_row import LedgerRow
 from broker.tables.read_arrow import ALERT_ID, rows_of_table
@@ -123,8 +125,8 @@ def check_messages(
 ) -> Finding:
     """Per batch and filter: messages committed = in the ledger, without duplicates."""
     batch_of = defaultdict(lambda: _UNKNOWN, _batch_of_alerts(storage))
-    known = Topics(topics.options, _PATIENCE_SECONDS).partitions()
-    marker = topic_of(topics.prefix, topics.survey, NAME)
+    known = KafkaCluster(topics.options, _PATIENCE_SECONDS).topics()
+    marker = marker_topic(topics.prefix, topics.survey)
     described = _described_filters(topics, marker, known)
     names = sorted({count.name for row in distributed for count in row.by_filter})
     compared = []
@@ -265,8 +267,9 @@ def _read(
     sent = _Sent()
     if not partitions:
         return sent
-    first = first_offsets(options, topic, partitions, _PATIENCE_SECONDS)
-    expired = {partition for partition, offset in first.items() if offset > 0}
+    wanted = {TopicPartition(topic, number) for number in range(partitions)}
+    kept = KafkaCluster(options, _PATIENCE_SECONDS).watermarks(wanted)
+    expired = {at.partition for at, marks in kept.items() if marks.low > 0}
     seen: set[tuple[int, str]] = set()
     for message in read_committed(options, topic, partitions, _PATIENCE_SECONDS):
         headers: dict[str, Any] = dict(message.headers() or ())

@@ -288,8 +288,8 @@ def _print_lag(
     lags = lag_of(topic, kafka_options(settings, topic, servers), group)
     print(f"{'partition':>9} {'next':>12} {'end':>12} {'behind':>12}")
     for item in lags:
-        position = "-" if item.position is None else f"{item.position}"
-        print(f"{item.partition:>9} {position:>12} {item.end:>12} {item.behind:>12}")
+        offset = "-" if item.offset is None else f"{item.offset}"
+        print(f"{item.partition:>9} {offset:>12} {item.end:>12} {item.behind:>12}")
     print(f"group {group} is {sum(item.behind for item in lags)} behind in {topic}")
 
 

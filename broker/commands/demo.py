@@ -154,7 +154,7 @@ def _show_as_subscriber(settings: Settings, console: Console) -> None:
     """Read one alert of the most selective filter that has any, as anybody may."""
     from broker.client import iterate
     from broker.client.show import BriefTable
-    from broker.sinks.marker_topic import topic_of
+    from broker.kafka.topic_names import topic_of
 
     sent = {name: count for name, count in _by_filter(settings).items() if count}
     if not sent:

@@ -70,12 +70,13 @@ def read_lines(settings: Settings, options: dict[str, str]) -> list[TopicLine]:
     UsageError
         Nothing has been sent there.
     """
-    from broker.kafka.cluster import Topics
-    from broker.sinks.marker_topic import NAME, read_marker_topic, topic_of
+    from broker.kafka.cluster import KafkaCluster
+    from broker.kafka.topic_names import marker_topic
+    from broker.sinks.marker_topic import read_marker_topic
 
-    topics = Topics(options, _PATIENCE_SECONDS)
-    marker = topic_of(settings.kafka.output_prefix, settings.survey, NAME)
-    known = topics.partitions()
+    cluster = KafkaCluster(options, _PATIENCE_SECONDS)
+    marker = marker_topic(settings.kafka.output_prefix, settings.survey)
+    known = cluster.topics()
     if marker not in known:
         raise UsageError(
             f"Kafka at {options['bootstrap.servers']} has no topic {marker}, so no distribute of "
@@ -84,7 +85,7 @@ def read_lines(settings: Settings, options: dict[str, str]) -> list[TopicLine]:
         )
     content = read_marker_topic(options, marker, known[marker], _PATIENCE_SECONDS)
     topics_of = [item.topic for item in content.filters.values() if item.topic in known]
-    return topic_lines(content, topics.settings(topics_of, "retention.ms"))
+    return topic_lines(content, cluster.configs(topics_of, "retention.ms"))
 
 
 def topic_lines(content: MarkerTopic, retention_ms: dict[str, str]) -> list[TopicLine]:

@@ -13,6 +13,7 @@ from broker.errors import InputError
 from broker.ingest.writers import inlined
 from broker.packets.container import header_schema, read_header
 from broker.packets.datum import describe
+from broker.packets.reasons import Reason
 from broker.packets.schemas import canonical
 from broker.tables.storage import Storage
 
@@ -64,7 +65,7 @@ def parse_header(value: bytes) -> Header:
         raise
     except Exception as error:  # noqa: BLE001 - damaged bytes must not end the stream
         raise InputError(
-            f"the container's header cannot be used: {describe(error)}", "header_unreadable"
+            f"the container's header cannot be used: {describe(error)}", Reason.HEADER_UNREADABLE
         ) from None
     length = stream.tell()
     before_sync = value[: length - SYNC_BYTES]

@@ -1,4 +1,4 @@
-"""Checked packets to rows of the raw and the quarantine table."""
+"""Rows of the raw and the quarantine table, from checked packets."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pyspark.sql.pandas.functions import arrow_udf
 from pyspark.sql.types import StringType, StructType
 
 from broker.errors import InputError
-from broker.ingest.framing import UNKNOWN_HEADER
 from broker.ingest.headers import parse_header
 from broker.ingest.healpix import healpix29
+from broker.packets.reasons import Reason
 
 _DIAGNOSIS = StructType().add("reason", StringType()).add("detail", StringType())
 
@@ -63,7 +63,7 @@ def quarantine_rows(checked: DataFrame, survey: str, stage: str) -> DataFrame:
         alert_id, night``; the night is the UTC date of arrival.
     """
     refused = checked.where(F.col("reason").isNotNull())
-    header = F.when(F.col("reason") == UNKNOWN_HEADER, F.col("packet"))
+    header = F.when(F.col("reason") == Reason.HEADER_UNKNOWN.value, F.col("packet"))
     diagnosed = refused.withColumn("_header", diagnose_header(header))
     return diagnosed.select(
         F.lit(survey).alias("survey"),
@@ -82,9 +82,9 @@ def quarantine_rows(checked: DataFrame, survey: str, stage: str) -> DataFrame:
 
 @arrow_udf(returnType=_DIAGNOSIS)  # type: ignore[call-overload, untyped-decorator]
 def diagnose_header(values: pa.Array) -> pa.Array:
-    """Why a container header is not known; null for null."""
-    kind = pa.struct([("reason", pa.string()), ("detail", pa.string())])
-    return pa.array([_diagnosis(value.as_py()) for value in values], type=kind)
+    """Reason why a container header is not known; null for null."""
+    dtype = pa.struct([("reason", pa.string()), ("detail", pa.string())])
+    return pa.array([_diagnosis(value.as_py()) for value in values], type=dtype)
 
 
 def _diagnosis(value: bytes | None) -> dict[str, str] | None:
@@ -95,7 +95,7 @@ def _diagnosis(value: bytes | None) -> dict[str, str] | None:
     except InputError as error:
         return {"reason": error.reason, "detail": str(error)}
     return {
-        "reason": UNKNOWN_HEADER,
+        "reason": Reason.HEADER_UNKNOWN.value,
         "detail": f"more unknown schemas in one batch than are learnt (header {header.digest}); "
         "replay it from quarantine",
     }

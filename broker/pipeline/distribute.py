@@ -15,7 +15,8 @@ from pyspark.sql.types import StructType
 
 from broker.filters import MATCHES, FilterFolders, FilterSet
 from broker.ingest.offsets import batch_time
-from broker.kafka.cluster import Topics
+from broker.kafka.cluster import KafkaCluster
+from broker.kafka.topic_names import marker_topic
 from broker.logs import note
 from broker.pipeline.follow_ledger import finished_batches, follow_ledger
 from broker.pipeline.routes import Routes
@@ -23,13 +24,11 @@ from broker.pipeline.runner import Stream
 from broker.science.engine.science_pass import SciencePass
 from broker.settings import Settings
 from broker.sinks.marker_topic import (
-    NAME,
     TOPIC_CONFIG,
     MarkerTopic,
     batch_message,
     filter_messages,
     read_marker_topic,
-    topic_of,
 )
 from broker.sinks.publish import Attempt, Publisher
 from broker.sinks.transactions import OutgoingMessage, Send, Transactions
@@ -76,7 +75,7 @@ class Distribute:
         self._publisher = Publisher(self._storage, DISTRIBUTE)
         self._options = self.settings.kafka.output_options()
         self._patience = self.settings.distribute.delivery_timeout_seconds
-        self._marker = topic_of(self.settings.kafka.output_prefix, self.settings.survey, NAME)
+        self._marker = marker_topic(self.settings.kafka.output_prefix, self.settings.survey)
 
     def stream(self) -> Stream:
         """Recover what an earlier process left, and describe the query.
@@ -98,7 +97,7 @@ class Distribute:
             self._science,
             skip_bad=self.skip_bad_filters,
         )
-        self._topics = Topics(self._options, self._patience)
+        self._cluster = KafkaCluster(self._options, self._patience)
         self._transactions = Transactions(
             self._options,
             transactional_id(self.settings.survey),
@@ -216,7 +215,7 @@ class Distribute:
 
     def _adopt_filters(self) -> None:
         self._filters.keep(self._storage)
-        self._routes = Routes(self.settings, self._science, self._topics, self._filters.filters)
+        self._routes = Routes(self.settings, self._science, self._cluster, self._filters.filters)
         self._described = [route.filter for route in self._routes.routes]
         log.info(
             "filters (%d): %s", len(self._described), ", ".join(f.name for f in self._described)
@@ -228,9 +227,9 @@ class Distribute:
         return to_spark_schema(declared, described=False)
 
     def _read_marker_topic(self) -> MarkerTopic:
-        known = self._topics.partitions()
+        known = self._cluster.topics()
         if self._marker not in known:
-            self._topics.make(self._marker, 1, TOPIC_CONFIG)
+            self._cluster.create_topic(self._marker, 1, TOPIC_CONFIG)
         committed = self._publisher.ledger.commit_times(DISTRIBUTE)
         return read_marker_topic(
             self._options, self._marker, known.get(self._marker, 1), self._patience, committed

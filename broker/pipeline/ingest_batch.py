@@ -9,8 +9,8 @@ from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
 from broker.errors import LedgerError
 from broker.ingest.decoder import PacketDecoder
-from broker.ingest.framing import UNKNOWN_HEADER
 from broker.ingest.rows import quarantine_rows, raw_rows
+from broker.packets.reasons import Reason
 from broker.sinks.publish import Attempt
 from broker.tables.ledger_row import NightCount, ReasonCount
 
@@ -127,7 +127,7 @@ def _observed(checked: DataFrame) -> tuple[DataFrame, Observation]:
         seen,
         F.count(F.lit(1)).alias("read"),
         F.count_if(F.col("reason").isNull()).alias("written"),
-        F.count_if(F.col("reason") == UNKNOWN_HEADER).alias("unknown"),
+        F.count_if(F.col("reason") == Reason.HEADER_UNKNOWN.value).alias("unknown"),
         F.sum("packet_bytes").alias("bytes_read"),
     )
     return counted, seen

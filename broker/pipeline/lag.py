@@ -12,9 +12,9 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from broker.errors import FatalError
-from broker.ingest.offsets import InputCluster
-from broker.ingest.source import matching
+from broker.kafka.cluster import KafkaCluster
 from broker.kafka.positions import TopicPartition
+from broker.kafka.topic_names import matching
 from broker.settings import Settings
 from broker.tables.layout import AREAS
 from broker.tables.ledger import Commit, Ledger
@@ -118,14 +118,15 @@ def recent(ledger: Ledger, stage: str, since: float, at_least: int) -> list[Comm
 
 def waiting_in_kafka(ledger: Ledger, settings: Settings) -> Waiting | None:
     """What stream2raw has not read of the input topics; None when Kafka does not tell."""
-    broker = InputCluster(settings.kafka.client_options(), _PATIENCE_SECONDS)
+    options = settings.kafka.client_options()
+    cluster = KafkaCluster(options, _PATIENCE_SECONDS, "kafka.servers")
     try:
-        kept = broker.watermarks(matching(settings.kafka.input_topic, broker.partitions()))
+        kept = cluster.watermarks(matching(settings.kafka.input_topic, cluster.partitions()))
     except FatalError:
         return None
     reached: dict[TopicPartition, int] = {}
     for commit in recent(ledger, RAW, time.time() - _DAY, _LATEST):
         for span in commit.row.offsets:
-            place = TopicPartition(span.topic, span.partition)
-            reached[place] = max(span.until, reached.get(place, 0))
+            at = TopicPartition(span.topic, span.partition)
+            reached[at] = max(span.until, reached.get(at, 0))
     return Waiting(sum(max(0, k.high - max(k.low, reached.get(p, 0))) for p, k in kept.items()))

@@ -18,6 +18,9 @@ from broker.settings.login import (
 )
 from broker.settings.section import ENV_PREFIX, Section
 
+TOPIC_CHARACTERS = "[A-Za-z0-9._-]"
+"""Characters that Kafka takes in a topic's name."""
+
 
 class KafkaSettings(Section):
     """Kafka clusters and topics, and who we are to them."""
@@ -36,8 +39,8 @@ class KafkaSettings(Section):
     output_servers: str = Field("", description="empty: the same as `servers`")
     output_prefix: str = Field(
         "nightjar",
-        # What Kafka takes in a topic's name, with room for a survey and a filter.
-        pattern=r"^[A-Za-z0-9._-]{1,80}$",
+        # A topic's name has at most 249 characters: this leaves room for a survey and a filter.
+        pattern=f"^{TOPIC_CHARACTERS}{{1,80}}$",
         description="topics are <prefix>_<survey>_<filter>",
     )
     output_security_protocol: SecurityProtocol | None = Field(

@@ -8,7 +8,6 @@ Relative paths in the shipped files start at the checkout, all others at the cur
 
 from __future__ import annotations
 
-import difflib
 import os
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr, ValidationError
 
 from broker.errors import SettingsError
+from broker.nearest import did_you_mean
 from broker.settings.paths import CONF_FOLDER, DATA_BASE, PROJECT_ROOT
 from broker.settings.section import ENV_PREFIX, Section
 from broker.settings.sections import Settings
@@ -199,7 +199,7 @@ def _explain(item: Any) -> str:
     path = [str(part) for part in item["loc"]]
     name = ".".join(path)
     if item["type"] == "extra_forbidden":
-        return f"unknown setting {name}{_nearest(path)}"
+        return f"unknown setting {name}; {_nearest(path)}"
     if item["type"] == "missing":
         return f"setting {name} is required; give it in a --conf file or as --set {name}=…"
     message: str = item["msg"].removeprefix("Value error, ")
@@ -214,6 +214,4 @@ def _nearest(path: list[str]) -> str:
     else:
         model = _section_model(path[0])
         known = [f.alias or name for name, f in model.model_fields.items()] if model else []
-    close = difflib.get_close_matches(path[-1], known, n=1, cutoff=0.5)
-    prefix = "".join(f"{part}." for part in path[:-1])
-    return f"; did you mean {prefix}{close[0]}?" if close else f"; known: {', '.join(known)}"
+    return did_you_mean(path[-1], known, "".join(f"{part}." for part in path[:-1]))
