@@ -14,7 +14,7 @@ from broker.errors import UsageError
 from broker.ingest.offsets import Reached, Span
 from broker.kafka.positions import TopicPartition
 from broker.settings.kafka import KafkaSettings
-from broker.spark.constants import time_of_batch
+from broker.spark.columns import time_of_batch
 
 _EARLIEST = -2
 _FETCHING = {

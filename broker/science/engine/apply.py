@@ -22,7 +22,7 @@ from broker.errors import SettingsError
 from broker.science.engine.registry import OFF
 from broker.science.engine.science_pass import SciencePass
 from broker.settings import ScienceSettings
-from broker.spark.constants import time_of_batch
+from broker.spark.columns import time_of_batch
 from broker.spark.types import to_arrow_schema, to_spark_schema
 from broker.surveys import Survey
 from broker.tables.science_schema import check_schema, science_schema
