@@ -21,7 +21,7 @@ from broker.tables import stages
 from broker.tables.closed_nights import ClosedNight, ClosedNights, Kind, TakenBatch
 from broker.tables.contents import content_by_batch
 from broker.tables.files import archived_batches, files_in
-from broker.tables.layout import ARCHIVE, ONLINE, night_folder
+from broker.tables.layout import ARCHIVE, CLOSED_NIGHTS, ONLINE, batch_folder, night_folder
 from broker.tables.storage import Storage
 
 log = logging.getLogger(__name__)
@@ -114,7 +114,7 @@ class NightCloser:
         """Write the rows of all batches that the attempt takes into its own files."""
         night = attempt.night
         sources = [online_rows(self.spark, self._storage, table, night, fresh)]
-        folders = [f"{night_folder(ONLINE[table], night)}/batch={key}" for key in fresh]
+        folders = [batch_folder(ONLINE[table], night, key) for key in fresh]
         if len(taken) > len(fresh):
             sources.append(archived_rows(self.spark, self._storage, table, night))
             folders.append(night_folder(ARCHIVE[table], night))
@@ -132,12 +132,12 @@ class NightCloser:
             if before is None and self._storage.exists(folder):
                 raise LedgerError(
                     f"{self._storage.uri(folder)} is there, but the ledger knows no closed night "
-                    f"{night}; restore ledger/closed, or move the folder away"
+                    f"{night}; restore {CLOSED_NIGHTS}, or move the folder away"
                 )
             if before is not None and archived_batches(self._storage, table, night) - before.keys:
                 raise LedgerError(
                     f"{self._storage.uri(folder)} holds batches that the ledger of closed nights "
-                    "does not name; restore ledger/closed from a backup"
+                    f"does not name; restore {CLOSED_NIGHTS} from a backup"
                 )
         return before
 

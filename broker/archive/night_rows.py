@@ -9,9 +9,9 @@ import pyarrow.dataset as ds
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
-from broker.spark.batch_key import with_batch_key
+from broker.spark.columns import with_batch_key
 from broker.tables.files import batch_column_metadata, files_in
-from broker.tables.layout import ARCHIVE, ONLINE, night_folder
+from broker.tables.layout import ARCHIVE, ONLINE, batch_folder, night_folder
 from broker.tables.storage import Storage
 
 # Files of 128 to 256 MB: few enough to list, large enough to read at full speed.
@@ -25,7 +25,7 @@ def online_rows(
 ) -> DataFrame | None:
     """Rows of some batches of an online table; None when they have none of that night."""
     area = ONLINE[table]
-    folders = [f"{night_folder(area, night)}/batch={key}" for key in keys]
+    folders = [batch_folder(area, night, key) for key in keys]
     found = [storage.uri(folder) for folder in folders if storage.exists(folder)]
     return with_batch_key(_read(spark, storage, area, found)) if found else None
 

@@ -30,13 +30,13 @@ from broker.surveys import get_survey
 from broker.tables import stages
 from broker.tables.closed_nights import ClosedNight, ClosedNights
 from broker.tables.files import files_in
-from broker.tables.layout import ARCHIVE, night_folder
+from broker.tables.layout import ARCHIVE, checkpoint_folder, night_folder
 from broker.tables.read_arrow import POSITION, archived_columns
 from broker.tables.storage import Storage
 
 log = logging.getLogger(__name__)
 
-_PROGRESS = "checkpoints/reprocess"
+_PROGRESS = checkpoint_folder("reprocess")
 _PLACE = ("batch", "topic", "partition", "offset")
 
 

@@ -23,6 +23,7 @@ from broker.kafka.reader import first_offsets, read_committed
 from broker.nights import NightRange
 from broker.sinks.marker_topic import topic_of
 from broker.tables.files import files_of, retry_while_replaced
+from broker.tables.layout import filter_text_path
 from broker.tables.ledger_row import LedgerRow
 from broker.tables.read_arrow import ALERT_ID, rows_of_table
 from broker.tables.storage import Storage
@@ -187,7 +188,7 @@ class _WhereByDigest:
 
     def __call__(self, digest: str) -> str | None:
         if digest not in self._known:
-            path = f"ledger/filters/{digest}.toml"
+            path = filter_text_path(digest)
             found = self._storage.exists(path)
             text = self._storage.read_text(path) if found else ""
             self._known[digest] = tomllib.loads(text)["where"] if found else None

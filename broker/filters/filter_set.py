@@ -15,6 +15,7 @@ from broker.errors import InputError
 from broker.filters.check import NO_MATCH, CheckedFilter, Checker
 from broker.filters.definition import Filter, filter_files, read_filter, repeated_names
 from broker.filters.session import move
+from broker.tables.layout import filter_text_path
 from broker.tables.storage import Storage
 
 MATCHES = "matches"
@@ -122,7 +123,7 @@ class FilterSet:
         """Keep the text of each filter under its digest, where it is not kept yet."""
         for one in self._in_order:
             digest = one.filter.digest
-            path = f"ledger/filters/{digest}.toml"
+            path = filter_text_path(digest)
             if digest not in self._kept and not storage.exists(path):
                 storage.write_text(one.file.text, path)
             self._kept.add(digest)

@@ -17,6 +17,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-d
 
 from broker.errors import DataLoss, FatalError
 from broker.kafka.positions import TopicPartition
+from broker.tables.layout import checkpoint_folder
 from broker.tables.storage import Storage
 
 
@@ -223,5 +224,6 @@ def _loss(place: TopicPartition, start: int, until: int, why: str) -> DataLoss:
     return DataLoss(
         f"records are missing: topic {place[0]}, partition {place[1]}, offsets {start} to "
         f"{until - 1} ({why}). If they cannot be had again, remove the folder "
-        "checkpoints/stream2raw and start with --from earliest; the audit will name the gap"
+        f"{checkpoint_folder('stream2raw')} and start with --from earliest; the audit will name "
+        "the gap"
     )

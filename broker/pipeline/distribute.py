@@ -35,7 +35,7 @@ from broker.sinks.publish import Attempt, Publisher
 from broker.sinks.transactions import OutgoingMessage, Send, Transactions
 from broker.spark.types import to_spark_schema
 from broker.surveys import get_survey
-from broker.tables.layout import AREAS
+from broker.tables.layout import AREAS, checkpoint_folder
 from broker.tables.ledger_row import FilterCount, LedgerRow
 from broker.tables.science_schema import science_schema
 from broker.tables.stages import DISTRIBUTE, SCIENCE, UPSTREAM
@@ -43,7 +43,7 @@ from broker.tables.storage import Storage
 
 log = logging.getLogger(__name__)
 
-CHECKPOINT = "checkpoints/distribute"
+CHECKPOINT = checkpoint_folder("distribute")
 _AT_ONCE = 8000
 """Alerts that pass through the driver's memory together; some hundred MB with all their images."""
 # So many filters are named in the line about a batch.

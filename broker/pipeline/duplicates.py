@@ -12,7 +12,7 @@ import pyarrow.dataset as ds
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
-from broker.spark.batch_key import with_batch_key
+from broker.spark.columns import with_batch_key
 from broker.tables.layout import AREAS
 from broker.tables.science_ids import Ids, ScienceIds
 from broker.tables.storage import Storage

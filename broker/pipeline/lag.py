@@ -16,7 +16,7 @@ from broker.ingest.offsets import InputCluster
 from broker.ingest.source import matching
 from broker.kafka.positions import TopicPartition
 from broker.settings import Settings
-from broker.tables.layout import AREAS
+from broker.tables.layout import AREAS, batch_folder
 from broker.tables.ledger import Commit, Ledger
 from broker.tables.ledger_row import LedgerRow
 from broker.tables.stages import DISTRIBUTE, RAW, SCIENCE, UPSTREAM
@@ -93,9 +93,7 @@ def arrival_times(storage: Storage, row: LedgerRow) -> Floats:
     nights = row.by_night
     if row.stage == DISTRIBUTE:
         nights = Ledger(storage).row(SCIENCE, row.key).by_night
-    folders = [
-        f"{AREAS[table]}/night={item.night}/batch={row.key}" for item in nights if item.written
-    ]
+    folders = [batch_folder(AREAS[table], item.night, row.key) for item in nights if item.written]
     arrived = [_kafka_times(storage, folder) for folder in folders if storage.exists(folder)]
     return np.concatenate(arrived) if arrived else np.empty(0)
 

@@ -25,7 +25,7 @@ from broker.science.engine.apply import ScienceColumns, by_module
 from broker.settings import Settings
 from broker.sinks.publish import Attempt, Publisher
 from broker.surveys import get_survey
-from broker.tables.layout import AREAS
+from broker.tables.layout import AREAS, checkpoint_folder
 from broker.tables.ledger_row import LedgerRow, ModuleCount, NightCount
 from broker.tables.science_ids import ScienceIds
 from broker.tables.stages import SCIENCE, UPSTREAM
@@ -33,7 +33,7 @@ from broker.tables.storage import Storage
 
 log = logging.getLogger(__name__)
 
-CHECKPOINT = "checkpoints/raw2science"
+CHECKPOINT = checkpoint_folder("raw2science")
 
 
 @dataclass
