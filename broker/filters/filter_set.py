@@ -14,7 +14,7 @@ from pyspark.sql.types import StructType
 from broker.errors import InputError
 from broker.filters.check import NO_MATCH, CheckedFilter, Checker
 from broker.filters.definition import Filter, filter_files, read_filter, repeated_names
-from broker.filters.session import move
+from broker.spark.jvm import move
 from broker.tables.layout import filter_text_path
 from broker.tables.storage import Storage
 
