@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from broker.tables.layout import ledger_folder, ledger_folders
-from broker.tables.ledger_row import LEDGER_SCHEMA
+from broker.tables.ledger_schema import LEDGER_SCHEMA
 from broker.tables.storage import Storage
 
 # Old rows are never ignored: a stage may have been off for long.

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from broker.tables.layout import compacted_folder
-from broker.tables.ledger_row import LEDGER_SCHEMA, LedgerRow, from_table
+from broker.tables.ledger_row import LedgerRow, from_table
+from broker.tables.ledger_schema import LEDGER_SCHEMA
 from broker.tables.storage import Storage
 
 

@@ -14,12 +14,12 @@ from broker.tables.compacted_ledger import CompactedLedger
 from broker.tables.files import retry_while_replaced
 from broker.tables.layout import ledger_folder, ledger_path
 from broker.tables.ledger_row import (
-    LEDGER_SCHEMA,
     LedgerRow,
     OffsetRange,
     from_table,
     offset_ranges,
 )
+from broker.tables.ledger_schema import LEDGER_SCHEMA
 from broker.tables.storage import Storage
 
 # Rows that become Python's objects together.
