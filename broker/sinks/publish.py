@@ -14,11 +14,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
-import pyarrow.dataset as ds
-import pyarrow.parquet as pq
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from broker.errors import PublishError
 from broker.sinks.faults import fault_point
+from broker.tables.files import files_in, rows_in
 from broker.tables.layout import (
     AREAS,
     SEAL,
@@ -30,6 +31,7 @@ from broker.tables.layout import (
 )
 from broker.tables.ledger import Ledger
 from broker.tables.ledger_row import LedgerRow, to_table
+from broker.tables.read_arrow import Columns, read_files
 from broker.tables.storage import Storage
 
 if TYPE_CHECKING:
@@ -68,26 +70,21 @@ class Attempt:
         """Rows staged for each night, from the files' footers."""
         counts = {}
         for night in self._nights(table):
-            folder = night_folder(self.table_folder(table), night)
-            files = [f for f in self.storage.names(folder) if f.endswith(".parquet")]
-            counts[night] = sum(self._rows_of_file(f"{folder}/{file}") for file in files)
+            files = files_in(self.storage, night_folder(self.table_folder(table), night))
+            counts[night] = sum(rows_in(self.storage, file) for file in files)
         return counts
 
     def count_by(self, table: str, column: str) -> dict[str, int]:
         """Rows staged for each value of a text column."""
-        if not self._nights(table):
-            return {}
-        staged = ds.dataset(
-            self.storage.path(self.table_folder(table)),
-            filesystem=self.storage.filesystem,
-            format="parquet",
-        )
-        counts = staged.to_table(columns=[column])[column].value_counts().to_pylist()
+        staged = self.columns_of(table, {column: (pc.field(column), pa.string())})
+        counts = staged[column].value_counts().to_pylist()
         return {item["values"]: item["counts"] for item in counts}
 
-    def _rows_of_file(self, path: str) -> int:
-        with self.storage.filesystem.open_input_file(self.storage.path(path)) as file:
-            return int(pq.read_metadata(file).num_rows)
+    def columns_of(self, table: str, columns: Columns) -> pa.Table:
+        """Columns of all staged rows."""
+        folders = [night_folder(self.table_folder(table), night) for night in self._nights(table)]
+        files = [file for folder in folders for file in files_in(self.storage, folder)]
+        return read_files(self.storage, files, columns)
 
     def _nights(self, table: str) -> list[int]:
         return nights_in(self.storage.names(self.table_folder(table)))
