@@ -1,20 +1,11 @@
-"""Columns of a batch: the key that a row's folder names, and the time of the batch."""
+"""Constants of a batch, as columns that leave Spark's generated code the same for all batches."""
 
 from __future__ import annotations
 
 import datetime as dt
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
-
-
-def with_batch_key(rows: DataFrame) -> DataFrame:
-    """Rows read from online files, their ``batch`` as the folder's name has it.
-
-    Left to itself, Spark takes a key such as 1234567e-000003 for a number.
-    """
-    key = F.regexp_extract("_metadata.file_path", "/batch=([^/]+)/[^/]+$", 1)
-    return rows.withColumn("batch", key)
 
 
 def time_of_batch(at: dt.datetime, column: str) -> Column:

@@ -21,6 +21,8 @@ CLOSED_NIGHTS = "ledger/closed"
 """Folder of the ledger of closed nights."""
 HEADERS = "headers"
 """Folder of the container headers that the decoder has met."""
+BATCH_IN_PATH = "/batch=([^/]+)/[^/]+$"
+"""Regular expression: the key in the path of a file of an online batch."""
 SEAL = "ledger.parquet"
 """Ledger row in a staged folder; where it is, the folder is final."""
 

@@ -9,14 +9,21 @@ from typing import TypeVar
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, DataFrameReader, SparkSession
+from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 from pyspark.sql.types import StringType, StructField, StructType
 
 from broker.errors import UsageError
 from broker.nights import NightRange
-from broker.spark.columns import with_batch_key
 from broker.spark.types import to_spark_schema
 from broker.tables.files import files_of, retry_while_replaced
-from broker.tables.layout import ARCHIVE, AREAS, ONLINE, batch_folder, night_folder
+from broker.tables.layout import (
+    ARCHIVE,
+    AREAS,
+    BATCH_IN_PATH,
+    ONLINE,
+    batch_folder,
+    night_folder,
+)
 from broker.tables.quarantine_schema import QUARANTINE_SCHEMA
 from broker.tables.storage import Storage
 
@@ -77,7 +84,7 @@ def batch_rows(
     folders = [storage.uri(batch_folder(area, night, key)) for night in nights for key in keys]
     reader = _reader(spark, storage, area)
     reader = reader.schema(schema) if schema else reader.option("mergeSchema", "true")
-    return with_batch_key(reader.parquet(*folders))
+    return _with_batch_key(reader.parquet(*folders))
 
 
 def archived_rows(
@@ -113,6 +120,15 @@ def retry_action(act: Callable[[], T]) -> T:
             raise
 
     return retry_while_replaced(act_once)
+
+
+def _with_batch_key(rows: DataFrame) -> DataFrame:
+    """Rows read from online files, their ``batch`` as the folder's name has it.
+
+    Left to itself, Spark takes a key such as 1234567e-000003 for a number.
+    """
+    key = F.regexp_extract("_metadata.file_path", BATCH_IN_PATH, 1)
+    return rows.withColumn("batch", key)
 
 
 def _reader(spark: SparkSession, storage: Storage, area: str) -> DataFrameReader:
