@@ -65,7 +65,7 @@ def check(file: FileArgument, conf: ConfOption = None, words: SetOption = None) 
     if not wanted:
         return
     try:
-        results = try_examples(bench.rows(), clauses, wanted)
+        results = bench.over_rows(lambda rows: try_examples(rows, clauses, wanted))
     except UsageError as error:
         console.print(f"its examples are not tried: {error}")
         return
@@ -94,7 +94,8 @@ def run_over_nights(
 
     span = parse_nights(nights)
     read, bench = _open(file, conf, words)
-    result = back_test(bench.rows(span), bench.clauses(read))
+    clauses = bench.clauses(read)
+    result = bench.over_rows(lambda rows: back_test(rows, clauses), span)
     if as_json:
         totals = {"alerts": result.alerts, "passed": result.passed, "share": result.share}
         _print_json(asdict(result) | totals)
@@ -131,7 +132,8 @@ def diff(
             f"{first.filter.name} is for {first.filter.survey}, {second.filter.name} for "
             f"{second.filter.survey}; compare filters of one survey"
         )
-    changed = changed_objects(bench.rows(span), bench.clauses(first), bench.clauses(second))
+    both = bench.clauses(first), bench.clauses(second)
+    changed = bench.over_rows(lambda rows: changed_objects(rows, *both), span)
     if as_json:
         _print_json([asdict(one) for one in changed])
     else:
@@ -155,7 +157,8 @@ def why(
 
     span = parse_nights(nights) if nights else None
     read, bench = _open(file, conf, words)
-    values = explain_alert(bench.rows(span), bench.clauses(read), alert_id)
+    clauses = bench.clauses(read)
+    values = bench.over_rows(lambda rows: explain_alert(rows, clauses, alert_id), span)
     if values is None:
         raise UsageError(
             f"no science row has alert_id {alert_id} in {bench.settings.survey_root}"

@@ -8,7 +8,7 @@ import typer
 
 from broker.commands.options import ConfOption, SetOption, SurveyOption
 from broker.errors import InputError, UsageError
-from broker.nights import parse_night
+from broker.nights import NightRange, parse_night
 from broker.settings import load_settings
 
 if TYPE_CHECKING:
@@ -42,34 +42,26 @@ def explain(
     settings = load_settings(survey, conf, words or ())
     science = SciencePass(survey, settings.science)
     storage = Storage(settings.survey_root)
-    folder = None if night is None else f"night={parse_night(night)}"
+    nights = NightRange() if night is None else NightRange(parse_night(night), parse_night(night))
     tops = {path.partition(".")[0] for path in science.paths}
-    row = _find(storage, int(alert_id), folder, sorted(tops))
+    row = _find(storage, int(alert_id), nights, sorted(tops))
     for line in explain_alert(science, row):
         typer.echo(line)
 
 
-def _find(storage: Storage, alert_id: int, night: str | None, columns: list[str]) -> pa.Table:
-    """First raw row of that alert; repeats are equal."""
-    import pyarrow.dataset as ds
+def _find(storage: Storage, alert_id: int, nights: NightRange, columns: list[str]) -> pa.Table:
+    """First raw row of that alert; its duplicates are equal."""
+    import pyarrow.compute as pc
+
+    from broker.tables.read_arrow import first_row
 
     wanted = ["alert_id", "object_id", "night", *columns]
-    for area in ("online/raw", "archive/raw"):
-        folder = area if night is None else f"{area}/{night}"
-        if not storage.exists(folder):
-            continue
-        raw = ds.dataset(
-            storage.path(folder),
-            filesystem=storage.filesystem,
-            partitioning="hive",
-            partition_base_dir=storage.path(area),
-        )
-        rows = raw.head(1, columns=wanted, filter=ds.field("alert_id") == alert_id)
-        if rows.num_rows:
-            return rows
-    where = storage.path("") if night is None else f"{night} of {storage.path('')}"
+    row = first_row(storage, "raw", nights, pc.field("alert_id") == alert_id, lambda _: wanted)
+    if row is not None:
+        return row
+    where = "" if nights == NightRange() else f"night {nights.first} of "
     raise InputError(
-        f"there is no alert {alert_id} in the raw tables of {where}; is storage.root right, and "
-        "has stream2raw ingested it?",
+        f"there is no alert {alert_id} in the raw tables of {where}{storage.path('')}; is "
+        "storage.root right, and has stream2raw ingested it?",
         reason="unknown_alert",
     )

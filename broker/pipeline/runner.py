@@ -15,12 +15,12 @@ from typing import Any
 
 from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark.errors import PySparkException
-from pyspark.java_gateway import ensure_callback_server_started
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
 from broker.errors import FatalError, NightjarError
 from broker.logs import lines_about
+from broker.spark.jvm import jvm_lives, listen_in_jvm
 from broker.tables.storage import is_disk_full
 
 log = logging.getLogger(__name__)
@@ -183,35 +183,6 @@ class Runner:
             signal.signal(number, lambda *_: self._stopping.set())
         # Under spark-submit the JVM is the parent process and gets the signal, not only Python.
         listen_in_jvm(self.spark, self._stopping.set)
-
-
-def listen_in_jvm(spark: SparkSession, on_signal: Callable[[], None]) -> None:
-    """Call ``on_signal`` when the JVM is asked to end, instead of letting it exit at once."""
-
-    class Handler:
-        def handle(self, _signal: Any) -> None:
-            on_signal()
-
-        class Java:
-            implements = ("sun.misc.SignalHandler",)
-
-    gateway = spark.sparkContext._gateway
-    assert gateway is not None
-    ensure_callback_server_started(gateway)  # type: ignore[no-untyped-call]
-    jvm = gateway.jvm
-    for name in ("TERM", "INT"):
-        jvm.sun.misc.Signal.handle(jvm.sun.misc.Signal(name), Handler())
-
-
-def jvm_lives(spark: SparkSession) -> bool:
-    """Whether there is still a JVM to talk to."""
-    jvm = spark.sparkContext._jvm
-    assert jvm is not None
-    try:
-        jvm.System.nanoTime()
-    except (Py4JError, ConnectionError):
-        return False
-    return True
 
 
 def as_fatal(what: str, error: BaseException) -> NightjarError:
