@@ -117,7 +117,7 @@ def iterate(
     before_keep: Callable[[], None] | None = None,
     on_error: OnError | None = None,
     stopped: Callable[[], bool] = lambda: False,
-    survey: str = "ztf",
+    survey: str | None = None,
     settings: Settings | None = None,
 ) -> Alerts:
     """Iterate over the alerts of a topic, folder, archive or file.

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-BASE = {"errors", "units", "nights", "logs", "strict_json", "stopping"}
+BASE = {"errors", "units", "nights", "logs", "strict_json", "stopping", "plural"}
 SETTINGS = BASE | {"settings"}
 SURVEYS = SETTINGS | {"packets", "kafka", "spark", "surveys"}
 TABLES = SURVEYS | {"tables"}
