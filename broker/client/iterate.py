@@ -158,7 +158,7 @@ def iterate(
     stopped
         Asked between alerts, and while a topic has none; True ends the iteration.
     survey
-        Survey whose settings to read, unless ``settings`` are given.
+        Survey whose settings to read, unless ``settings`` are given. Default: the site's.
 
     Raises
     ------
