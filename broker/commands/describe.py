@@ -28,20 +28,19 @@ class TableName(StrEnum):
 
 def main(
     column: Annotated[
-        str | None, typer.Argument(help="Only this column, or those that begin so.")
+        str | None, typer.Argument(help="Only columns whose name begins with this.")
     ] = None,
-    table: Annotated[TableName, typer.Option(help="Which table.")] = TableName.SCIENCE,
-    survey: SurveyOption = "ztf",
+    table: Annotated[TableName, typer.Option(help="Table to describe.")] = TableName.SCIENCE,
+    survey: SurveyOption = None,
     conf: ConfOption = None,
     words: SetOption = None,
 ) -> None:
     """List a table's columns: type, unit, meaning. Missing values are null in all of ours."""
-    settings = load_settings(survey, conf, words or ())
-    found = [
-        line for line in _lines(_columns(table, settings), "") if line[0].startswith(column or "")
-    ]
+    settings = load_settings(survey, conf, words)
+    fields = _columns(table, settings)
+    found = [line for line in _lines(fields, "") if line[0].startswith(column or "")]
     if not found:
-        raise UsageError(f"table {table.value} of {survey} has no column {column}")
+        raise UsageError(f"table {table.value} of {settings.survey} has no column {column}")
     widths = [max(len(line[k]) for line in found) for k in range(3)]
     for line in found:
         cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=False)]

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from broker.commands.options import ConfOption, SetOption, SurveyOption
+from broker.commands.options import ConfOption, NightsOption, SetOption, SurveyOption
 from broker.errors import InputError, UsageError
-from broker.nights import NightRange, parse_night
+from broker.nights import NightRange, parse_one_night
 from broker.settings import load_settings
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ def _science() -> None:
 @app.command()
 def explain(
     alert_id: Annotated[str, typer.Argument(help="The alert: ZTF candid, else diaSourceId.")],
-    survey: SurveyOption = "ztf",
-    night: Annotated[str | None, typer.Option(help="Look in this night only.")] = None,
+    survey: SurveyOption = None,
+    night: NightsOption = None,
     conf: ConfOption = None,
     words: SetOption = None,
 ) -> None:
@@ -39,10 +39,11 @@ def explain(
 
     if not alert_id.isascii() or not alert_id.isdigit():
         raise UsageError(f"{alert_id!r} is not an alert id; give the number that `alert_id` has")
-    settings = load_settings(survey, conf, words or ())
-    science = SciencePass(survey, settings.science)
+    settings = load_settings(survey, conf, words)
+    science = SciencePass(settings.survey, settings.science)
     storage = Storage(settings.survey_root)
-    nights = NightRange() if night is None else NightRange(parse_night(night), parse_night(night))
+    one = None if night is None else parse_one_night(night)
+    nights = NightRange() if one is None else NightRange(one, one)
     tops = {path.partition(".")[0] for path in science.paths}
     row = _find(storage, int(alert_id), nights, sorted(tops))
     for line in explain_alert(science, row):

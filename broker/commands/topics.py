@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from broker.commands.options import ConfOption, SetOption, SurveyOption
+from broker.commands.options import ConfOption, JsonOption, ServersOption, SetOption, SurveyOption
 from broker.errors import UsageError
 from broker.settings import load_settings
 from broker.strict_json import as_strict_json
@@ -41,11 +41,9 @@ class TopicLine:
 
 
 def main(
-    survey: SurveyOption = "ztf",
-    servers: Annotated[
-        str | None, typer.Option(help="host:port of Kafka. Default: the settings'.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    survey: SurveyOption = None,
+    servers: ServersOption = None,
+    as_json: JsonOption = False,
     conf: ConfOption = None,
     words: SetOption = None,
 ) -> None:
@@ -53,7 +51,7 @@ def main(
 
     Reads only Kafka, so it works wherever the topics can be read.
     """
-    settings = load_settings(survey, conf, words or ())
+    settings = load_settings(survey, conf, words)
     options = settings.kafka.output_options()
     lines = read_lines(settings, options | ({"bootstrap.servers": servers} if servers else {}))
     if as_json:

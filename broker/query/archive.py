@@ -89,28 +89,36 @@ class Archive:
         self._output = output
         self._connection = connect()
 
-    def object(self, object_id: str) -> Rows:
-        """All alerts of an object, by time."""
-        return self.objects([object_id])
+    def object(self, object_id: str, nights: str | None = None) -> Rows:
+        """Alerts of an object in the nights ``A..B``, or in all, by time."""
+        return self.objects([object_id], nights)
 
-    def objects(self, object_ids: Iterable[str]) -> Rows:
-        """All alerts of some objects, by object and time."""
+    def objects(self, object_ids: Iterable[str], nights: str | None = None) -> Rows:
+        """Alerts of some objects in the nights ``A..B``, or in all, by object and time."""
         listed = ", ".join(quoted(object_id) for object_id in object_ids)
         if not listed:
             return self.sql("SELECT * FROM science LIMIT 0")
         return self.sql(
-            f"SELECT * FROM science WHERE object_id IN ({listed}) ORDER BY object_id, mjd, alert_id"
+            f"SELECT * FROM science WHERE object_id IN ({listed}) "
+            "ORDER BY object_id, mjd, alert_id",
+            nights,
         )
 
-    def light_curve(self, object_id: str) -> Rows:
-        """Light curve over all nights: each detection once, and the limits around them.
+    def light_curve(self, object_id: str, nights: str | None = None) -> Rows:
+        """Light curve from all alerts: each detection once, and the limits around them.
+
+        Parameters
+        ----------
+        nights
+            Only from the alerts of these nights, ``A`` or ``A..B``.
 
         Returns
         -------
         Rows
             The fields of the column ``lightcurve``, by time.
         """
-        return self._shaped(self._query(_LIGHT_CURVE, {"object_id": object_id}))
+        span = parse_nights(nights) if nights is not None else None
+        return self._shaped(self._query(_LIGHT_CURVE, {"object_id": object_id}, span))
 
     def cone(self, ra_deg: float, dec_deg: float, radius_arcsec: float) -> Rows:
         """Alerts within a circle, the nearest first, with ``separation_arcsec``.

@@ -12,7 +12,7 @@ import pytest
 
 BASE = {
     *("errors", "units", "nights", "logs", "strict_json", "stopping"),
-    *("nearest", "deadline"),
+    *("nearest", "deadline", "plural"),
 }
 SETTINGS = BASE | {"settings"}
 SURVEYS = SETTINGS | {"packets", "kafka", "spark", "surveys"}
