@@ -36,9 +36,9 @@ def main(
         read_light_curves,
         score_light_curves,
     )
-    from broker.science.classifier.model import classifier_of
+    from broker.science.classifier.model import declared_model
 
-    classifier_of(survey)  # before the file is read
+    declared_model(survey)  # before the file is read
     curves = cut_light_curves(read_light_curves(light_curves, survey), max_age, window)
     scores = score_light_curves(curves, survey)
     pq.write_table(scores, out)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -63,6 +63,32 @@ class PacketPaths:
     ids: tuple[str, ...]
     brief: tuple[str, ...]
 
+    def absent(self, has: Callable[[str], bool]) -> int:
+        """How many of the paths that tell surveys apart a packet lacks."""
+        nameless = not any(map(has, self.object_id))
+        return nameless + sum(not has(path) for path in (*self.position, *self.brief))
+
+
+def closest_paths(
+    candidates: Iterable[PacketPaths], has: Callable[[str], bool]
+) -> PacketPaths | None:
+    """Paths of the survey that a packet is of: time and alert id are there, and fewest lack.
+
+    Parameters
+    ----------
+    candidates
+        Of several that fit equally, the one with more paths, then the first, is taken.
+    has
+        Whether the packet has a path.
+
+    Returns
+    -------
+    PacketPaths or None
+        None: no candidate's time and alert id are there.
+    """
+    fitting = [paths for paths in candidates if has(paths.time) and has(paths.alert_id)]
+    return min(fitting, key=lambda p: (p.absent(has), -len(p.brief)), default=None)
+
 
 @dataclass(frozen=True)
 class ScienceMapping:
@@ -82,12 +108,15 @@ class ScienceMapping:
     quantities
         What science modules ask for by name → where this survey keeps it. A quantity that a
         survey lacks is null everywhere.
+    histories
+        Record of the alert → top-level list of the earlier ones, with fields of the same names.
     """
 
     records: tuple[str, ...]
     record_units: Mapping[str, str]
     photometry: PhotometryReader
     quantities: Mapping[str, str]
+    histories: Mapping[str, str]
 
     @property
     def photometry_paths(self) -> tuple[str, ...]:
@@ -97,6 +126,19 @@ class ScienceMapping:
     def read_photometry(self, packets: ArrowColumns, flux_zero_point: float) -> Photometry:
         """Photometry of a batch; `flux_zero_point` is the AB magnitude of the packets' flux 1."""
         return self.photometry.read(packets, flux_zero_point)
+
+
+def field_units(record: str, names_by_unit: Mapping[str, str]) -> dict[str, str]:
+    """Unit of each field of a record, by path, from the fields' names (in one text) by unit.
+
+    Examples
+    --------
+    >>> field_units("candidate", {"deg": "ra dec", "": "candid"})
+    {'candidate.ra': 'deg', 'candidate.dec': 'deg', 'candidate.candid': ''}
+    """
+    return {
+        f"{record}.{name}": unit for unit, names in names_by_unit.items() for name in names.split()
+    }
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,7 @@ ELASTICC = Survey(
         photometry=_PHOTOMETRY,
         # The simulation has neither bogus detections nor a solar system.
         quantities={},
+        histories={"diaSource": "prvDiaSources"},
     ),
     subscriber_fields={"diaSourceId": "alert_id"},
     answer=BROKER_CLASSIFICATION,

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from broker.science.classifier.model import classifier_of
+from broker.science.classifier.model import declared_model
 from broker.surveys.arrow_columns import Ints
 from broker.training.cross_validate import OutOfFold, Trial
 from broker.training.curves import Strings
@@ -61,7 +61,7 @@ def _one_class(survey: str, trial: Trial) -> Result:
     n_scored = np.bincount(scored, minlength=len(names))
     n_above = np.bincount(scored[above], minlength=len(names))
     labels = np.bincount(
-        trial.probabilities.argmax(axis=1), minlength=len(classifier_of(survey).classes)
+        trial.probabilities.argmax(axis=1), minlength=len(declared_model(survey).classes)
     )
     return {
         "n_objects": len(names),
@@ -72,7 +72,7 @@ def _one_class(survey: str, trial: Trial) -> Result:
         "n_objects_above": int((n_above > 0).sum()),
         "above_of_all": _measure_share(n_above, n_curves),
         "above_of_scored": _measure_share(n_above, n_scored),
-        "labels": {c: int(n) for c, n in zip(classifier_of(survey).classes, labels, strict=True)},
+        "labels": {c: int(n) for c, n in zip(declared_model(survey).classes, labels, strict=True)},
     }
 
 

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from broker.errors import InputError
 from broker.science.classifier.features.detections import Detections
-from broker.science.classifier.model import classifier_of, light_curve_reasons
+from broker.science.classifier.model import declared_model, light_curve_reasons
 from broker.science.modules.classifier import score_detections
 from broker.surveys import get_survey
 from broker.surveys.arrow_columns import Bools, Ints
@@ -130,7 +130,7 @@ def score_light_curves(curves: LightCurveTable, survey: str) -> pa.Table:
         used.flux_njy,
         used.flux_err_njy,
         np.concatenate([[0], np.cumsum(counts)]),
-        len(classifier_of(survey).bands),
+        len(declared_model(survey).bands),
     )
     scores = score_detections(points, light_curve_reasons(points, age), survey)
     columns = {name: pc.struct_field(scores, name) for name in _SCORES}
@@ -159,7 +159,7 @@ def _floats(table: pa.Table, name: str, path: Path) -> Floats:
 
 def _bands(names: pa.Array, survey: str, path: Path) -> Ints:
     encoded = names.cast(pa.string()).dictionary_encode()
-    spelling, bands = _spelling(survey), classifier_of(survey).bands
+    spelling, bands = _spelling(survey), declared_model(survey).bands
     found = encoded.dictionary.to_pylist()
     unknown = [str(name) for name in found if name not in spelling]
     if unknown or encoded.null_count:

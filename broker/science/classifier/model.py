@@ -93,7 +93,7 @@ def tree_scores(trees: lightgbm.Booster, matrix: Floats) -> Floats:
     return np.stack([raw, np.zeros_like(raw)], axis=1) if raw.ndim == 1 else raw
 
 
-def classifier_of(survey: str) -> LightCurveClassifier:
+def declared_model(survey: str) -> LightCurveClassifier:
     """Model, classes and bands of a survey's classifier.
 
     Raises
@@ -119,7 +119,7 @@ def load_model(survey: str) -> LightCurveModel:
     SettingsError
         The survey has no model.
     """
-    return read_model(MODELS / classifier_of(survey).model, survey)
+    return read_model(MODELS / declared_model(survey).model, survey)
 
 
 def read_model(folder: Path, survey: str) -> LightCurveModel:
@@ -132,7 +132,7 @@ def read_model(folder: Path, survey: str) -> LightCurveModel:
             raise InputError(
                 f"classifier: {folder / file} is missing; jobs/train_classifier.py makes it"
             )
-    declared = classifier_of(survey)
+    declared = declared_model(survey)
     extractor = Extractor(declared.bands, Templates.load(folder / "templates.json"))
     trees = lightgbm.Booster(model_file=folder / "model.txt")
     if trees.feature_name() != feature_names(extractor.features):

@@ -22,7 +22,7 @@ from broker.science.classifier.model import (
     NOT_REAL,
     REASONS,
     SCORED,
-    classifier_of,
+    declared_model,
     light_curve_reasons,
     load_model,
 )
@@ -64,15 +64,15 @@ class Classifier(Module):
 
     def compute(self, alerts: ModuleAlerts) -> pa.StructArray:
         """Score the alerts that no reason speaks against."""
-        points = positive_detections(alerts.lightcurves, classifier_of(self.survey).bands)
+        points = positive_detections(alerts.lightcurves, declared_model(self.survey).bands)
         return score_detections(points, self._reasons(alerts, points), self.survey)
 
     def explain(self, alerts: ModuleAlerts) -> list[Rule]:
         """What the model may see, and each reason not to score."""
-        points = positive_detections(alerts.lightcurves, classifier_of(self.survey).bands)
+        points = positive_detections(alerts.lightcurves, declared_model(self.survey).bands)
         reason = int(self._reasons(alerts, points)[0])
         counts = np.bincount(points.band, minlength=points.n_bands)
-        bands = zip(classifier_of(self.survey).bands, counts, strict=True)
+        bands = zip(declared_model(self.survey).bands, counts, strict=True)
         days = _oldest_positive_days(alerts.lightcurves)[0]
         return [
             Rule(
