@@ -5,11 +5,13 @@ from __future__ import annotations
 from broker.errors import SettingsError
 from broker.surveys.base import PacketPaths, Survey, closest_paths
 from broker.surveys.elasticc import ELASTICC
+from broker.surveys.pgir import PGIR
+from broker.surveys.winter import WINTER
 from broker.surveys.ztf import ZTF
 
 __all__ = ["SURVEYS", "PacketPaths", "Survey", "add_survey", "closest_paths", "get_survey"]
 
-SURVEYS = {survey.name: survey for survey in (ZTF, ELASTICC)}
+SURVEYS = {survey.name: survey for survey in (ZTF, ELASTICC, WINTER, PGIR)}
 
 
 def get_survey(name: str) -> Survey:
