@@ -36,19 +36,17 @@ def main(
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    from broker.errors import UsageError
     from broker.plural import counted
     from broker.science.classifier.light_curve_table import (
-        SPELLINGS,
         cut_light_curves,
         read_light_curves,
         score_light_curves,
     )
+    from broker.science.classifier.model import declared_model
     from broker.settings import load_settings
 
     name = load_settings(survey).survey
-    if name not in SPELLINGS:
-        raise UsageError(f"no classifier for survey {name!r}; there are {', '.join(SPELLINGS)}")
+    declared_model(name)  # before the file is read
     curves = cut_light_curves(read_light_curves(light_curves, name), max_age, window)
     scores = score_light_curves(curves, name)
     pq.write_table(scores, out)

@@ -18,7 +18,8 @@ from broker.errors import UsageError, one_line
 from broker.kafka.positions import KafkaPosition
 from broker.nights import NightRange, parse_nights
 from broker.query.cone import SEPARATION, cell_ranges, check_cone, in_ranges
-from broker.query.images import Image, decode_cutout
+from broker.query.images import Image, cutout_name, decode_cutout
+from broker.surveys import get_survey
 from broker.tables.files import Files, files_of, retry_while_replaced
 from broker.tables.layout import ONLINE
 from broker.tables.read_arrow import first_row
@@ -229,22 +230,19 @@ class Archive:
             There is no such alert.
         """
         query = (
-            "SELECT night, batch, healpix29, ingest.topic, ingest.partition, ingest.offset "
+            "SELECT survey, night, batch, healpix29, ingest.topic, ingest.partition, ingest.offset "
             f"FROM science WHERE alert_id = {int(alert_id)}"
         )
         found = self._query(query).to_pylist()
         if not found:
             raise UsageError(f"no science row has alert_id {alert_id} in {self._storage.root}")
         row = self._raw_row(found[0])
-        return {
-            name.removeprefix("cutout"): decode_cutout(value)
-            for name, value in row.items()
-            if name.startswith("cutout")
-        }
+        return {cutout_name(name): decode_cutout(value) for name, value in row.items()}
 
     def _raw_row(self, science: dict[str, Any]) -> dict[str, Any]:
         """Cutouts of the raw row that a science row was computed from."""
         night = NightRange(science["night"], science["night"])
+        cutouts = get_survey(science["survey"]).cutouts
         same = pc.field("batch") == science["batch"]
         same = same & (pc.field("healpix29") == science["healpix29"])
         for name in KafkaPosition._fields:
@@ -254,7 +252,7 @@ class Archive:
             "raw",
             night,
             same,
-            lambda names: [name for name in names if name.startswith("cutout")],
+            lambda names: [name for name in names if name in cutouts],
         )
         return dict(found.to_pylist()[0]) if found is not None else {}
 
