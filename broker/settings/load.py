@@ -28,6 +28,7 @@ _PATH_KEYS = {
     "storage": ("root",),
     "kafka": ("password_file", "ca_file", "output_password_file", "output_ca_file"),
     "ingest": ("schema",),
+    "science": ("folder",),
     "filters": ("folder",),
     "simulator": ("source", "schema"),
     "embedded_kafka": ("folder", "properties_file"),

@@ -53,8 +53,9 @@ class IngestSettings(Section):
 class ScienceSettings(Section):
     """Science modules and the numbers they use."""
 
-    modules: tuple[str, ...] = Field(
-        description="run in this order; a module of another package is package.file:Class"
+    modules: tuple[str, ...] = Field(description="built-in modules that run, in this order")
+    folder: Path | None = Field(
+        None, description="one TOML file for each module of your own; none: no such modules"
     )
     radius_arcsec: float = Field(
         5.0, gt=0, description="a solar-system object nearer than this is the alert's source"

@@ -81,6 +81,8 @@ class ScienceMapping:
     quantities
         What science modules ask for by name → where this survey keeps it. A quantity that a
         survey lacks is null everywhere.
+    histories
+        Record of the alert → top-level list of the earlier ones, with fields of the same names.
     """
 
     records: tuple[str, ...]
@@ -88,6 +90,7 @@ class ScienceMapping:
     photometry_paths: tuple[str, ...]
     read_photometry: Callable[[ArrowColumns, float], Photometry]
     quantities: Mapping[str, str]
+    histories: Mapping[str, str]
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ ELASTICC = Survey(
         read_photometry=elasticc_photometry.read,
         # The simulation has neither bogus detections nor a solar system.
         quantities={},
+        histories={"diaSource": "prvDiaSources"},
     ),
     subscriber_fields={"diaSourceId": "alert_id"},
     answer=BROKER_CLASSIFICATION,

@@ -36,6 +36,7 @@ ZTF = Survey(
             "prv_jd": "prv_candidates.jd",
             "prv_magpsf": "prv_candidates.magpsf",
         },
+        histories={"candidate": "prv_candidates"},
     ),
     # fink-client's display and save need these; `cdsxmatch` waits for a cross-match.
     subscriber_fields={"objectId": "object_id", "candid": "alert_id", "cdsxmatch": "'Unknown'"},

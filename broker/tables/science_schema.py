@@ -114,6 +114,11 @@ def packet_fields(survey: Survey, names: Iterable[str]) -> list[pa.Field]:
     return [to_field(by_name[name], name) for name in names]
 
 
+def packet_names(survey: Survey) -> tuple[str, ...]:
+    """Names of the top-level fields of the survey's packets."""
+    return tuple(field["name"] for field in load_schema(survey.schema_folder)["fields"])
+
+
 def differences(found: pa.Schema, declared: pa.Schema) -> list[str]:
     """What a table has too much, too little or of another type, one line per field."""
     is_, should_be = dict(_leaves(list(found))), dict(_leaves(list(declared)))
