@@ -18,12 +18,7 @@ from broker.surveys.base import QUANTITIES
 from broker.tables.science_schema import packet_fields, packet_names
 
 SURVEY = "survey"
-ROW_COLUMNS = {
-    "alert_id": pa.int64(),
-    "object_id": pa.string(),
-    "healpix29": pa.int64(),
-    "night": pa.int32(),
-}
+ROW_COLUMNS = {"alert_id": pa.int64(), "object_id": pa.string()}
 """Columns that the science table has from the raw table."""
 
 

@@ -143,11 +143,11 @@ def own_modules(folder: Path | None) -> tuple[OwnModule, ...]:
         try:
             found.append(read_module(path))
         except (InputError, SettingsError) as error:
-            left_out(path.stem, str(error))
+            say_left_out(path.stem, str(error))
     return tuple(found)
 
 
-def left_out(name: str, reason: str) -> None:
+def say_left_out(name: str, reason: str) -> None:
     """Say, once per process, that a module does not run."""
     _say_once(f"science module {name} is left out: {reason}")
 

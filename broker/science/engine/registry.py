@@ -10,7 +10,7 @@ import pyarrow as pa
 from broker.errors import SettingsError
 from broker.science.engine.inputs import Input, InputFinder
 from broker.science.engine.module import Module
-from broker.science.engine.own import OwnModule, left_out
+from broker.science.engine.own import OwnModule, say_left_out
 from broker.science.lightcurves.columns import COMMON
 from broker.science.modules import built_in
 from broker.settings import ScienceSettings
@@ -39,6 +39,8 @@ class Modules:
         Built-in modules that do not run.
     inputs
         Name → its inputs, in the order of its arguments.
+    left_out
+        Name of an own module that does not fit → why.
 
     Raises
     ------
@@ -74,8 +76,9 @@ class Modules:
             if not added:
                 break
             waiting = {name: module for name, module in waiting.items() if name not in added}
-        for name in waiting:
-            left_out(name, reasons[name])
+        self.left_out = {name: reasons[name] for name in waiting}
+        for name, reason in self.left_out.items():
+            say_left_out(name, reason)
 
     def _try(self, own: OwnModule, reasons: dict[str, str]) -> bool:
         """Append a module if it fits what is there already, else note why it does not."""

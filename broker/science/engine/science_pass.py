@@ -68,6 +68,7 @@ class SciencePass:
         self._mapping = get_survey(survey).science
         modules = Modules(survey, settings, self.own)
         self.modules, self.off, self.inputs = modules.running, modules.off, modules.inputs
+        self.left_out = modules.left_out
         self.fields: tuple[pa.Field, ...] = (*COMMON, *modules.fields)
         """Columns of the science table that the pass yields: common, built-in, own."""
 

@@ -59,8 +59,8 @@ def test_the_first_classifier_with_a_score_counts(
 
 
 def test_a_score_at_the_threshold_is_real() -> None:
-    assert score_of(reliability=0.5)["is_real"] is True
-    assert score_of(reliability=0.499)["is_real"] is False
+    assert score_of(reliability=0.5)["is_real"]
+    assert not score_of(reliability=0.499)["is_real"]
 
 
 def test_without_a_score_there_is_no_verdict() -> None:
