@@ -114,11 +114,12 @@ def record_page(record: Mapping[str, Any], settings: Settings) -> Figure:
 
 def _computed(record: Mapping[str, Any], settings: Settings, survey: Survey) -> dict[str, Any]:
     """Science columns of a survey's packet."""
+    from broker.science.engine.packet_arrays import packet_arrays
     from broker.science.engine.science_pass import SciencePass
 
     science = SciencePass(survey.name, settings.science)
     science.load()
-    computed = science.compute(_arrays(record, science.paths, survey), 1)
+    computed = science.compute(packet_arrays([record], science.paths, survey), 1)
     return {name: values[0].as_py() for name, values in computed.columns.items()}
 
 
@@ -177,21 +178,6 @@ def _packet(settings: Settings, path: Path) -> Figure:
     for alert in iterate(path, schema=settings.ingest.schema_path, settings=settings):
         return record_page(alert, settings)
     raise InputError(f"{path} holds no packet")
-
-
-def _arrays(record: Mapping[str, Any], paths: Sequence[str], survey: Survey) -> dict[str, Any]:
-    """Fields of a packet as columns of one row, typed as in the raw table."""
-    import pyarrow as pa
-
-    from broker.surveys.arrow_columns import follow
-    from broker.tables.science_schema import packet_fields
-
-    tops = dict.fromkeys(path.partition(".")[0] for path in paths)
-    columns = {
-        field.name: pa.array([record.get(field.name)], field.type)
-        for field in packet_fields(survey, tops)
-    }
-    return {path: follow(columns[path.split(".")[0]], path.split(".")[1:]) for path in paths}
 
 
 def _curve(points: Sequence[Mapping[str, Any]]) -> Any:

@@ -1,7 +1,8 @@
-"""``nightjar science``: what the science modules make of one alert, and why."""
+"""``nightjar science``: what the modules make of an alert, and modules of your own."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,7 +22,7 @@ app = typer.Typer(no_args_is_help=True, help="Science modules.")
 
 @app.callback()
 def _science() -> None:
-    """Look at science modules."""
+    """Look at science modules; write and try your own."""
 
 
 @app.command()
@@ -47,6 +48,49 @@ def explain(
     tops = {path.partition(".")[0] for path in science.paths}
     row = _find(storage, int(alert_id), nights, sorted(tops))
     for line in explain_alert(science, row):
+        typer.echo(line)
+
+
+@app.command()
+def check(
+    file: Annotated[Path, typer.Argument(help="The module: conf/modules/NAME.toml.")],
+    packets: Annotated[
+        Path | None, typer.Option(help="Recorded packets: a file, an archive or a folder.")
+    ] = None,
+    raw: Annotated[bool, typer.Option("--raw", help="The newest rows of the raw table.")] = False,
+    alerts: Annotated[int, typer.Option(min=1, help="At most this many.")] = 500,
+    survey: SurveyOption = None,
+    conf: ConfOption = None,
+    words: SetOption = None,
+) -> None:
+    """Try a module on alerts: time per alert, nulls, failures. Default: synthetic ZTF alerts."""
+    from broker.commands.science_check import check_module
+
+    if packets is not None and raw:
+        raise UsageError("give --packets or --raw, not both")
+    settings = load_settings(survey, conf, words)
+    lines, failed = check_module(file, settings, packets, raw, alerts)
+    for line in lines:
+        typer.echo(line)
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(help="Name of the module and of its column.")],
+    folder: Annotated[
+        Path | None, typer.Option(help="Where. Default: the setting science.folder.")
+    ] = None,
+    survey: SurveyOption = None,
+    conf: ConfOption = None,
+    words: SetOption = None,
+) -> None:
+    """Write a module of your own, with its file and a test that passes."""
+    from broker.commands.science_new import write_module
+
+    settings = load_settings(survey, conf, words)
+    for line in write_module(name, folder or settings.science.folder, settings):
         typer.echo(line)
 
 

@@ -21,13 +21,13 @@ from broker.pipeline.duplicates import (
 )
 from broker.pipeline.follow_ledger import finished_batches, follow_ledger
 from broker.pipeline.runner import Stream
-from broker.science.engine.apply import ScienceColumns, by_module
+from broker.science.engine.apply import ScienceColumns
 from broker.settings import Settings
 from broker.sinks.publish import Attempt, Publisher
 from broker.spark.types import to_spark_schema
 from broker.surveys import get_survey
 from broker.tables.layout import checkpoint_folder
-from broker.tables.ledger_row import LedgerRow, ModuleCount, NightCount
+from broker.tables.ledger_row import LedgerRow, NightCount
 from broker.tables.raw_schema import raw_schema
 from broker.tables.read_spark import batch_rows
 from broker.tables.science_ids import ScienceIds
@@ -114,7 +114,7 @@ class Raw2Science:
             repeats=sum(count.repeats for count in counts),
             repeats_that_differ=sum(count.repeats_that_differ for count in counts),
             by_night=counts,
-            by_module=self._by_module(measured) if nights else (),
+            by_module=self._columns.by_module(measured.get) if nights else (),
         )
         self._publisher.finish(attempt, row)
         for night in found:
@@ -141,10 +141,6 @@ class Raw2Science:
                 self.spark, self._storage, found, upstream.key
             ),
         )
-
-    def _by_module(self, measured: Observation) -> tuple[ModuleCount, ...]:
-        counts = by_module(measured.get, self.settings.survey, self.settings.science)
-        return tuple(ModuleCount(c.name, c.version, c.seconds, c.failures) for c in counts)
 
 
 def log_science(row: LedgerRow) -> None:

@@ -72,8 +72,12 @@ class ScienceSettings(Section):
     """Science modules and the numbers that they use."""
 
     modules: tuple[str, ...] = Field(
-        description='Modules in the order in which they run; "package.file:Class" names one of '
-        "another package."
+        description="Built-in modules that run, in this order, one column (or more) each."
+    )
+    folder: Path | None = Field(
+        None,
+        description="Folder with one TOML file for each module of your own; they run after the "
+        "built-in ones.",
     )
     radius_arcsec: float = Field(
         5.0,

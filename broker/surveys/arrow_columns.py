@@ -104,6 +104,8 @@ def follow(column: pa.Array, steps: Sequence[str]) -> pa.Array:
             offsets = np.concatenate([[0], np.cumsum(lengths)])
             values = follow(column.flatten(), [step])
             column = pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), values)
+        elif column.type.get_field_index(step) < 0:
+            raise KeyError(f"no field {step} in {column.type}")
         else:
             column = column.flatten()[column.type.get_field_index(step)]
     return column

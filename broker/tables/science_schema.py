@@ -106,6 +106,11 @@ def packet_fields(survey: Survey, names: Iterable[str]) -> list[pa.Field]:
     return [to_field(by_name[name], name) for name in names]
 
 
+def packet_names(survey: Survey) -> tuple[str, ...]:
+    """Names of the top-level fields of the survey's packets."""
+    return tuple(field["name"] for field in load_schema(survey.schema_folder)["fields"])
+
+
 @dataclass(frozen=True)
 class _PacketFields:
     """Fields of an Avro schema as Arrow fields; a type may be named where it was used before."""

@@ -1,7 +1,8 @@
 """Speed of the science modules: recorded ZTF packets through the Arrow pass, on one core.
 
-Raw rows in Parquet → apply_modules → a sink that throws the rows away. JVM and Python worker
-share one pinned core, so the rate has everything in it: reading, Arrow both ways, modules.
+Raw rows in Parquet → the pass → a sink that throws the rows away. JVM and Python worker share one
+pinned core, so the rate has everything in it: reading, Arrow both ways, modules. Then the same
+functions as pandas UDFs of Spark's own, on what the pass makes of light curves without modules.
 """
 
 from __future__ import annotations
@@ -20,10 +21,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, Observation
 
-from broker.science.engine.apply import ModuleCount, apply_modules, by_module
+from broker.science.engine.apply import ScienceColumns, apply_modules
+from broker.science.engine.udf_inputs import udf_inputs
+from broker.science.modules import built_in
 from broker.settings import PROJECT_ROOT, ScienceSettings, load_settings
 from broker.spark.session import build_session
 from broker.surveys import get_survey
+from broker.tables.ledger_row import ModuleCount
 from tests.bench.processes import cpu_seconds
 from tests.recorded_packets import raw_table, ztf_packets
 
@@ -38,7 +42,7 @@ class Run:
 
     wall: float
     cpu: float
-    modules: list[ModuleCount]
+    modules: tuple[ModuleCount, ...]
 
 
 def main() -> None:
@@ -52,8 +56,9 @@ def main() -> None:
         raw = spark.read.parquet(folder)
         scans = repeat(options.runs, lambda: scan(raw))
         runs = repeat(options.runs, lambda: run_modules(raw, settings))
+        udfs = repeat(options.udf_runs, lambda: run_udfs(raw, settings))
         spark.stop()
-    report(n_alerts, options.core, scans, runs)
+    report(n_alerts, options.core, scans, runs, udfs)
 
 
 def parse_options() -> argparse.Namespace:
@@ -61,6 +66,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=PROJECT_ROOT.parent / "shared/data")
     parser.add_argument("--alerts", type=int, default=12_000, help="rows per run, about")
     parser.add_argument("--runs", type=int, default=5, help=f"after {WARM_UPS} to warm up")
+    parser.add_argument("--udf-runs", type=int, default=0, help="of Spark's own evaluation too")
     parser.add_argument("--core", type=int, default=max(os.sched_getaffinity(0)))
     parser.add_argument("--set", dest="words", action="append", default=[], help="section.key=…")
     options = parser.parse_args()
@@ -78,21 +84,35 @@ def write_raw(data: Path, folder: Path, n_alerts: int) -> int:
 
 
 def repeat(runs: int, action: Callable[[], Run]) -> list[Run]:
+    if not runs:
+        return []
     return [action() for _ in range(WARM_UPS + runs)][WARM_UPS:]
 
 
 def run_modules(raw: DataFrame, settings: ScienceSettings) -> Run:
     measured = Observation()
-    rows = apply_modules(raw, get_survey(SURVEY), settings, AT, measured)
-    wall, cpu = timed(rows)
-    return Run(wall, cpu, by_module(measured.get, SURVEY, settings))
+    columns = ScienceColumns.of(get_survey(SURVEY), settings)
+    wall, cpu = timed(columns.rows(raw, AT, measured))
+    return Run(wall, cpu, columns.by_module(measured.get))
+
+
+def run_udfs(raw: DataFrame, settings: ScienceSettings) -> Run:
+    """The modules as UDFs of Spark's own; the classifier reads two others, so comes after them."""
+    alone = settings.model_copy(update={"modules": (), "folder": None})
+    history = ("prv_candidates",)
+    rows = apply_modules(raw, get_survey(SURVEY), alone, AT, carried=history)
+    for module in built_in(SURVEY):
+        inputs = udf_inputs(module, SURVEY, settings)
+        rows = rows.withColumn(module.declaration.name, module(*inputs))
+    wall, cpu = timed(rows.drop(*history))
+    return Run(wall, cpu, ())
 
 
 def scan(raw: DataFrame) -> Run:
     """Read what the pass reads, and nothing else."""
     histories = ("prv_candidates.jd", "prv_candidates.magpsf", "fp_hists.jd")
     wall, cpu = timed(raw.select("candidate", *histories, "alert_id", "healpix29", "ingest"))
-    return Run(wall, cpu, [])
+    return Run(wall, cpu, ())
 
 
 def timed(frame: DataFrame) -> tuple[float, float]:
@@ -101,10 +121,17 @@ def timed(frame: DataFrame) -> tuple[float, float]:
     return time.perf_counter() - wall, cpu_seconds() - cpu
 
 
-def report(n_alerts: int, core: int, scans: list[Run], runs: list[Run]) -> None:
+def report(n_alerts: int, core: int, scans: list[Run], runs: list[Run], udfs: list[Run]) -> None:
     print(f"{n_alerts} recorded {SURVEY} alerts with their histories, core {core} alone,")
     print(f"{len(runs)} runs after {WARM_UPS} to warm up; load {os.getloadavg()[0]:.1f}\n")
-    for title, some in (("all modules, Arrow both ways", runs), ("reading alone", scans)):
+    titled = (
+        ("all modules, Arrow both ways", runs),
+        ("as UDFs of Spark's own", udfs),
+        ("reading alone", scans),
+    )
+    for title, some in titled:
+        if not some:
+            continue
         walls = sorted(n_alerts / run.wall for run in some)
         cpu = statistics.median(n_alerts / run.cpu for run in some)
         print(

@@ -13,8 +13,7 @@ import pytest
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
-from broker.errors import SettingsError
-from broker.science.engine.apply import apply_modules, by_module
+from broker.science.engine.apply import ScienceColumns, apply_modules
 from broker.science.engine.science_pass import SciencePass
 from broker.settings import ScienceSettings
 from broker.surveys import get_survey
@@ -26,6 +25,7 @@ from tests.recorded_packets import (
     raw_table,
     ztf_packets,
 )
+from tests.unit.science.plug_ins import PICKY_KEYS, switch_on
 
 MODULES = ("real_bogus", "solar_system", "slope")
 SETTINGS = ScienceSettings(modules=MODULES)
@@ -169,14 +169,15 @@ def test_units_are_written_with_the_rows(raw: DataFrame, tmp_path: Path) -> None
 
 
 def test_seconds_and_failures_of_each_module_are_measured(
-    raw: DataFrame, rows: list[dict[str, Any]]
+    raw: DataFrame, rows: list[dict[str, Any]], tmp_path: Path
 ) -> None:
-    settings = ScienceSettings(modules=("slope", "tests.unit.science.plug_ins:Picky"))
+    switch_on(tmp_path, "picky", **PICKY_KEYS)
+    settings = ScienceSettings(modules=("slope",), folder=tmp_path)
     measured = Observation()
-    frame = apply_modules(raw, get_survey("ztf"), settings, SCIENCE_AT, measured)
-    found = collect(frame)
+    columns = ScienceColumns.of(get_survey("ztf"), settings)
+    found = collect(columns.rows(raw, SCIENCE_AT, measured))
     southern = sum(row["gal_lat_deg"] < 0 for row in rows)
-    counts = {count.name: count for count in by_module(measured.get, "ztf", settings)}
+    counts = {count.name: count for count in columns.by_module(measured.get)}
     assert list(counts) == ["lightcurve", "slope", "picky"]
     assert {name: count.failures for name, count in counts.items()} == {
         "lightcurve": 0,
@@ -189,13 +190,32 @@ def test_seconds_and_failures_of_each_module_are_measured(
     assert all(row["picky"] is None for row in failed)
 
 
-def test_a_module_that_reads_a_field_the_packets_lack_is_refused(
-    spark: SparkSession, shared_data: Path, project_root: Path, tmp_path: Path
+# Beside its file, so that no worker can import it; its type as text needs a running session.
+STRANGER = """
+import pandas as pd
+from pyspark.sql.functions import pandas_udf
+
+FACTOR = 3
+
+def times(mag):
+    return FACTOR * mag
+
+@pandas_udf("double")
+def triple(mag: pd.Series) -> pd.Series:
+    return times(mag)
+"""
+
+
+def test_a_stranger_s_udf_with_its_type_as_text_is_sent_to_the_workers_by_value(
+    raw: DataFrame, rows: list[dict[str, Any]], tmp_path: Path
 ) -> None:
-    raw = elasticc_frame(spark, shared_data, project_root, tmp_path)
-    settings = ScienceSettings(modules=("tests.unit.science.plug_ins:Faint",))
-    with pytest.raises(SettingsError, match=r"faint reads candidate\.field, which the packets of"):
-        apply_modules(raw, get_survey("elasticc"), settings, SCIENCE_AT)
+    (tmp_path / "stranger.py").write_text(STRANGER)
+    switch_on(tmp_path, "tripled", function="stranger:triple", inputs=["mag"], returns="double")
+    settings = ScienceSettings(modules=("slope",), folder=tmp_path)
+    found = collect(apply_modules(raw, get_survey("ztf"), settings, SCIENCE_AT))
+    assert [row["tripled"] for row in found] == [3 * row["mag"] for row in rows]
+    versions = {m["name"]: m["version"] for m in found[0]["provenance"]["modules"]}
+    assert versions["tripled"] == "0.1"
 
 
 def test_elasticc_rows_are_those_of_the_pass_without_spark(

@@ -18,7 +18,7 @@ from pyspark.sql import Column, DataFrame, Observation
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 from pyspark.sql.pandas.functions import arrow_udf
 
-from broker.errors import SettingsError
+from broker.science.engine.own import OwnModule
 from broker.science.engine.registry import OFF
 from broker.science.engine.science_pass import SciencePass
 from broker.settings import ScienceSettings
@@ -26,28 +26,11 @@ from broker.spark.columns import time_of_batch
 from broker.spark.types import to_arrow_schema, to_spark_schema
 from broker.surveys import Survey, add_survey
 from broker.tables.declaration import check_schema
+from broker.tables.ledger_row import ModuleCount
 from broker.tables.science_schema import science_schema
 
 _PASS = "_pass"
 _INPUTS = ("alert_id", "object_id", "healpix29", "ingest", "night")
-
-
-@dataclass(frozen=True)
-class ModuleCount:
-    """What one module did in one batch, for the ledger.
-
-    Attributes
-    ----------
-    seconds
-        CPU time in all workers together; light curves count as a module of their own.
-    failures
-        Alerts on which it raised.
-    """
-
-    name: str
-    version: str
-    seconds: float
-    failures: int
 
 
 def apply_modules(
@@ -69,7 +52,8 @@ def apply_modules(
     science_at
         Time of this batch, with time zone.
     measured
-        Gets each module's seconds and failures when the rows have been written; see `by_module`.
+        Gets each module's seconds and failures when the rows have been written; see
+        `ScienceColumns.by_module`.
     carried
         Further columns of the raw rows that come along, last.
 
@@ -148,7 +132,6 @@ class ScienceColumns:
         carried: Sequence[str] = (),
     ) -> DataFrame:
         """Science rows of raw rows; see `apply_modules`."""
-        _check_paths(alerts, self.science)
         computed = alerts.select(*self.inputs, *carried, self.computed)
         if measured is not None:
             computed = computed.observe(measured, *self.measures)
@@ -157,38 +140,40 @@ class ScienceColumns:
         check_schema(to_arrow_schema(rows.drop(*carried).schema), self.declared, "science")
         return rows
 
+    def by_module(self, measured: Mapping[str, Any]) -> tuple[ModuleCount, ...]:
+        """What each module took and how often it failed, light curves included.
 
-def by_module(
-    measured: Mapping[str, Any], survey: str, settings: ScienceSettings
-) -> list[ModuleCount]:
-    """Read what `apply_modules` measured (``Observation.get``), one entry per module."""
-    science = SciencePass(survey, settings)
-    return [
-        ModuleCount(
-            name=name,
-            version=module_version,
-            seconds=float(measured[f"{name}.seconds"] or 0.0),
-            failures=int(measured[f"{name}.failures"] or 0),
+        Parameters
+        ----------
+        measured
+            What the observation that `rows` was given says (``Observation.get``).
+        """
+        return tuple(
+            ModuleCount(
+                name=name,
+                version=module_version,
+                seconds=float(measured[f"{name}.seconds"] or 0.0),
+                failures=int(measured[f"{name}.failures"] or 0),
+            )
+            for name, module_version in self.science.steps.items()
         )
-        for name, module_version in science.steps.items()
-    ]
 
 
 @cache
-def _worker_pass(survey: str, settings: ScienceSettings) -> SciencePass:
+def _worker_pass(survey: str, settings: ScienceSettings, own: tuple[OwnModule, ...]) -> SciencePass:
     """The pass of this worker process, models loaded: made once, whatever the number of tasks."""
-    science = SciencePass(survey, settings)
+    science = SciencePass(survey, settings, own)
     science.load()
     return science
 
 
 def _run_pass(survey: Survey, settings: ScienceSettings, science: SciencePass) -> Column:
-    paths = science.paths
+    paths, own = science.paths, science.own
 
     def run(*columns: pa.Array) -> pa.Array:
         add_survey(survey)
         packets = dict(zip(paths, columns, strict=True))
-        return _worker_pass(survey.name, settings).run(packets, len(columns[0]))
+        return _worker_pass(survey.name, settings, own).run(packets, len(columns[0]))
 
     returned = to_spark_schema(science.output, described=False)
     pass_udf = arrow_udf(run, returnType=returned)  # type: ignore[call-overload]
@@ -230,24 +215,3 @@ def _measures(science: SciencePass) -> list[Column]:
         measures.append(F.sum(f"{_PASS}.seconds.{name}").alias(f"{name}.seconds"))
         measures.append(F.count_if(failed).alias(f"{name}.failures"))
     return measures
-
-
-def _check_paths(alerts: DataFrame, science: SciencePass) -> None:
-    known = set(_paths(to_arrow_schema(alerts.schema)))
-    for module in science.modules:
-        for path in science.inputs[module.name].paths.values():
-            if path not in known:
-                raise SettingsError(
-                    f"science.modules: {module.name} reads {path}, which the packets of "
-                    f"{science.survey} don't have"
-                )
-
-
-def _paths(fields: pa.Schema | pa.StructType, prefix: str = "") -> list[str]:
-    found = []
-    for field in fields:
-        kind = field.type.value_type if pa.types.is_list(field.type) else field.type
-        found.append(f"{prefix}{field.name}")
-        if pa.types.is_struct(kind):
-            found.extend(_paths(kind, f"{prefix}{field.name}."))
-    return found

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from broker.science.engine.inputs import LIGHTCURVE
-from broker.science.engine.module import Module, ModuleAlerts
-from broker.science.engine.registry import OFF, output_columns
-from broker.science.engine.science_pass import Computed, SciencePass
+from broker.science.engine.inputs import Input
+from broker.science.engine.module import Module
+from broker.science.engine.registry import OFF
+from broker.science.engine.science_pass import LIGHTCURVE, Computed, SciencePass
 from broker.science.lightcurves.build import LightCurves
 from broker.surveys.arrow_columns import follow
 from broker.surveys.photometry import BANDS, KINDS
@@ -39,7 +39,7 @@ def explain_alert(science: SciencePass, raw: pa.Table) -> Iterator[str]:
     yield from _light_curve(computed.curves)
     for module in science.modules:
         yield ""
-        yield from _module(science, module, packet, computed)
+        yield from _module(science, module, computed)
     for module in science.off:
         yield ""
         yield f"{module.name}: {OFF}"
@@ -80,39 +80,43 @@ def _with_error(value: float, error: float, form: str) -> str:
     return "–" if np.isnan(value) else f"{value:{form}} ± {error:{form}}"
 
 
-def _module(
-    science: SciencePass, module: Module, packet: dict[str, pa.Array], computed: Computed
-) -> Iterator[str]:
-    alerts = science.alerts_for(module, packet, computed.columns, computed.curves)
-    yield f"{module.name} {module.version}: {(module.__doc__ or '').partition(chr(10))[0]}"
+def _module(science: SciencePass, module: Module, computed: Computed) -> Iterator[str]:
+    found = science.inputs[module.name]
+    arrays = [computed.batch.array(wanted) for wanted in found]
+    yield f"{module.name} {module.version}: {module.declaration.meaning}"
     yield "  reads"
-    for name in module.inputs:
-        path = science.inputs[module.name].paths.get(name, name)
-        yield f"    {_input(alerts, name, path)}"
+    yield from (f"    {line}" for line in _inputs(found, arrays, computed))
     errors = [
         e["error"] for e in computed.columns["errors"][0].as_py() if e["module"] == module.name
     ]
     if errors:
         yield f"  failed: {errors[0]}"
         return
-    with np.errstate(all="ignore"):
-        rules = module.explain(alerts)
+    rules = module.explain(arrays)
     if rules:
         yield "  decides"
         width = max(len(rule.text) for rule in rules)
         yield from (f"    {rule.text:{width}}  {rule.outcome}" for rule in rules)
     yield "  gives"
-    for name in output_columns(module):
+    for name in module.declaration.columns:
         yield from _result(name, computed.columns[name][0].as_py(), "    ")
 
 
-def _input(alerts: ModuleAlerts, name: str, path: str) -> str:
-    source = "" if path == name else f" ({path})"
-    if name == LIGHTCURVE:
-        return f"{name}: {len(alerts.lightcurves.mjd)} points, above"
-    if not alerts.has(name):
-        return f"{name}: this survey has none"
-    return f"{name}{source} = {_value(alerts.arrays[name][0].as_py())}"
+def _inputs(
+    found: Sequence[Input], arrays: Sequence[pa.Array], computed: Computed
+) -> Iterator[str]:
+    """One line per input; those of the light curve, which is above, share one."""
+    if any(wanted.column.startswith(f"{LIGHTCURVE}.") for wanted in found):
+        yield f"{LIGHTCURVE}: {len(computed.curves.mjd)} points, above"
+    for wanted, array in zip(found, arrays, strict=True):
+        if wanted.column.startswith(f"{LIGHTCURVE}."):
+            continue
+        if wanted.absent:
+            yield f"{wanted.name}: this survey has none"
+        else:
+            path = " ".join(wanted.paths)
+            source = f" ({path})" if len(wanted.paths) == 1 and path != wanted.name else ""
+            yield f"{wanted.name}{source} = {_value(array[0].as_py())}"
 
 
 def _result(name: str, value: Any, indent: str) -> Iterator[str]:

@@ -1,149 +1,139 @@
-"""What a science module is: a declaration and one vectorised function.
-
-A module is one class in one file::
-
-    class Brightness(Module):
-        name = "brightness"
-        version = "1.0"
-        inputs = ("mag", "candidate.classtar")
-        output = pa.struct([column("is_bright", pa.bool_(), "", "brighter than 18 mag")])
-
-        def compute(self, alerts: Alerts) -> pa.StructArray:
-            return to_struct(self.output, {"is_bright": alerts.floats("mag") < 18})
-
-and is switched on by ``[science] modules = [..., "package.file:Brightness"]``. It then adds the
-struct column ``brightness`` to the science table. The values of an alert must not depend on
-the other alerts of the batch, on the clock or on chance.
-"""
+"""A science module as the live pass runs it: its function on one batch, halved on failure."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
-from broker.science.lightcurves.build import LightCurves
-from broker.settings import ScienceSettings
-from broker.surveys.arrow_columns import ArrowColumns, slice_arrays
+from broker.science.engine.declaration import ModuleDeclaration, Rule, ScienceModule
+from broker.science.engine.series import on_arrow, to_arrow
 
 ERROR_LENGTH = 200
 
 
 @dataclass(frozen=True)
-class Rule:
-    """One step of a module's reasoning on one alert, for people to read."""
-
-    text: str
-    outcome: str
-
-
-@dataclass(frozen=True)
-class ModuleAlerts(ArrowColumns):
-    """A batch of alerts as a module sees it: its declared inputs alone.
+class Module:
+    """A declared function and what kind of Series it takes.
 
     Attributes
     ----------
-    lightcurves
-        Light curves of all alerts, for modules with the input ``lightcurve``.
-    absent
-        Inputs that this survey does not have; they are null everywhere.
+    declaration
+        Name, version, inputs, output.
+    function
+        From one Series per input to a Series, or a frame for a struct.
+    takes_arrow
+        Whether its inputs are Series on Arrow; else they are what Spark's own evaluation gives.
     """
 
-    lightcurves: LightCurves
-    absent: frozenset[str]
-
-    def has(self, name: str) -> bool:
-        """Whether the survey knows this quantity at all."""
-        return name not in self.absent
-
-    def slice(self, start: int, stop: int) -> ModuleAlerts:
-        """Alerts ``start:stop`` alone."""
-        arrays = slice_arrays(self.arrays, start, stop)
-        return ModuleAlerts(arrays, stop - start, self.lightcurves.slice(start, stop), self.absent)
-
-
-class Module(ABC):
-    """Base of all science modules.
-
-    Attributes
-    ----------
-    name
-        Column that the module adds.
-    version
-        Changes whenever the same alert could get another value.
-    inputs
-        What `compute` reads: columns of the science table (``mag``), other modules' columns
-        (``real_bogus.is_real``), quantities of `broker.surveys.base.QUANTITIES` (``drb``), fields
-        of the packet (``candidate.classtar``), or ``lightcurve``.
-    output
-        Arrow struct; every field has a unit and a meaning (see `column`).
-    spread
-        The output's fields become columns of their own; only for built-in modules.
-    """
-
-    name: ClassVar[str]
-    version: ClassVar[str]
-    inputs: ClassVar[tuple[str, ...]]
-    output: pa.StructType
-    spread: ClassVar[bool] = False
-
-    def __init__(self, survey: str, settings: ScienceSettings) -> None:
-        self.survey = survey
-        self.settings = settings
+    declaration: ModuleDeclaration
+    function: Callable[..., Any]
+    takes_arrow: bool = False
 
     @classmethod
-    def runs_on(cls, survey: str) -> bool:  # noqa: ARG003 (most modules run on every survey)
-        """Whether the module can run on a survey's alerts; where not, it is off."""
-        return True
+    def built_in(cls, module: ScienceModule) -> Module:
+        """A module that ships with Nightjar."""
+        return cls(module.declaration, module.func, takes_arrow=True)
 
-    def load(self) -> None:  # noqa: B027 (most modules have nothing to load)
-        """Load models; called once per worker process, before the first `compute`."""
+    @property
+    def name(self) -> str:
+        """Name in settings and provenance."""
+        return self.declaration.name
 
-    @abstractmethod
-    def compute(self, alerts: ModuleAlerts) -> pa.StructArray:
-        """One `output` struct per alert."""
+    @property
+    def version(self) -> str:
+        """Version of its values."""
+        return self.declaration.version
 
-    def explain(self, alerts: ModuleAlerts) -> list[Rule]:  # noqa: ARG002 (not every module has rules)
-        """Steps by which `compute` comes to its result, for a batch of one alert."""
-        return []
+    def load(self) -> None:
+        """Load models; once per worker process."""
+        if self.declaration.load is not None:
+            self.declaration.load()
 
-    @final
-    def run(self, alerts: ModuleAlerts) -> tuple[pa.StructArray, dict[int, str]]:
-        """Compute a batch; alerts on which the module raises get nulls and an error.
+    def explain(self, inputs: Sequence[pa.Array]) -> list[Rule]:
+        """Steps by which it comes to its result, for a batch of one alert."""
+        explain = self.declaration.explain
+        if explain is None:
+            return []
+        with np.errstate(all="ignore"):
+            return explain(*self._series(inputs))
+
+    def run(self, inputs: Sequence[pa.Array], n_rows: int) -> tuple[pa.Array, dict[int, str]]:
+        """Compute a batch; alerts on which the function raises get null and an error.
+
+        Parameters
+        ----------
+        inputs
+            One array of shape (n_rows,) per declared input.
 
         Returns
         -------
         values
-            Struct array of type `output`, shape (n_rows,).
+            Array of the declared type, shape (n_rows,).
         errors
-            Position of an alert → what was raised on it alone.
+            Row of an alert → what was raised on it alone.
         """
-        if alerts.n_rows == 0:
-            return pa.nulls(0, self.output), {}
+        if n_rows == 0:
+            return pa.nulls(0, self.declaration.output), {}
         try:
             with np.errstate(all="ignore"):
-                return self._checked(self.compute(alerts), alerts.n_rows), {}
+                return self._checked(self.function(*self._series(inputs)), n_rows), {}
         # Whatever a module raises concerns the module, not the stream; the ledger counts it.
         except Exception as error:  # noqa: BLE001
-            if alerts.n_rows == 1:
+            if n_rows == 1:
                 message = f"{type(error).__name__}: {error}"[:ERROR_LENGTH]
-                return pa.nulls(1, self.output), {0: message}
-        return self._run_halves(alerts)
+                return pa.nulls(1, self.declaration.output), {0: message}
+        return self._run_halves(inputs, n_rows)
 
-    def _run_halves(self, alerts: ModuleAlerts) -> tuple[pa.StructArray, dict[int, str]]:
-        middle = alerts.n_rows // 2
-        first, first_errors = self.run(alerts.slice(0, middle))
-        second, second_errors = self.run(alerts.slice(middle, alerts.n_rows))
-        shifted = {middle + position: error for position, error in second_errors.items()}
+    def _run_halves(
+        self, inputs: Sequence[pa.Array], n_rows: int
+    ) -> tuple[pa.Array, dict[int, str]]:
+        middle = n_rows // 2
+        first, first_errors = self.run([array.slice(0, middle) for array in inputs], middle)
+        rest = [array.slice(middle) for array in inputs]
+        second, second_errors = self.run(rest, n_rows - middle)
+        shifted = {middle + row: error for row, error in second_errors.items()}
         return pa.concat_arrays([first, second]), first_errors | shifted
 
-    def _checked(self, values: pa.StructArray, n_rows: int) -> pa.StructArray:
-        if values.type != self.output or len(values) != n_rows:
+    def _series(self, inputs: Sequence[pa.Array]) -> list[pd.Series]:
+        if self.takes_arrow:
+            return [on_arrow(array) for array in inputs]
+        return [array.to_pandas() for array in inputs]
+
+    def _checked(self, result: Any, n_rows: int) -> pa.Array:
+        """Result as an array of the declared type."""
+        output = self.declaration.output
+        if not isinstance(result, pd.Series | pd.DataFrame) or len(result) != n_rows:
+            length = f"{len(result)} rows" if hasattr(result, "__len__") else "no rows"
             raise TypeError(
-                f"module {self.name} gave {len(values)} rows of {values.type}; "
-                f"declared are {n_rows} of {self.output}"
+                f"module {self.name} gave {length} of {type(result).__name__}; "
+                f"declared are {n_rows} of {output}"
             )
-        return values
+        if isinstance(result, pd.DataFrame):
+            return self._struct(result)
+        return _converted(result, output)
+
+    def _struct(self, frame: pd.DataFrame) -> pa.StructArray:
+        output = self.declaration.output
+        names = output.names if pa.types.is_struct(output) else []
+        if not names or set(names) != set(frame.columns):
+            raise TypeError(
+                f"module {self.name} gave a frame of {', '.join(map(str, frame.columns))}; "
+                f"declared is {output}"
+            )
+        arrays = [_converted(frame[field.name], field.type) for field in output]
+        return pa.StructArray.from_arrays(arrays, fields=list(output))
+
+
+def _converted(series: pd.Series, dtype: pa.DataType) -> pa.Array:
+    """Array of that type, by Spark's rules: NaN is null, numbers are only converted exactly."""
+    if isinstance(series.dtype, pd.ArrowDtype):
+        array = to_arrow(series)
+        return array if array.type == dtype else array.cast(dtype)
+    if pa.types.is_nested(dtype):
+        return pa.array(series.tolist(), dtype)
+    return pa.Array.from_pandas(series, mask=series.isna(), type=dtype)

@@ -7,17 +7,17 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
 
-import numpy as np
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 from pyspark.sql.pandas.functions import arrow_udf
 
 from broker.errors import SettingsError
+from broker.science.engine.inputs import ROW_COLUMNS, Batch
+from broker.science.engine.kept import kept_with_batch
 from broker.science.engine.module import Module
-from broker.science.engine.registry import output_columns
-from broker.science.engine.science_pass import SciencePass, output_fields, output_values
-from broker.science.lightcurves.columns import curves_of
+from broker.science.engine.own import OwnModule
+from broker.science.engine.science_pass import SciencePass, run_modules
 from broker.settings import ScienceSettings
 from broker.spark.types import to_spark_schema
 from broker.surveys import add_survey, get_survey
@@ -43,8 +43,14 @@ class PartialPass:
         A module is not switched on, or reads what the science table does not have.
     """
 
-    def __init__(self, survey: str, settings: ScienceSettings, chosen: Sequence[str]) -> None:
-        self.science = SciencePass(survey, settings)
+    def __init__(
+        self,
+        survey: str,
+        settings: ScienceSettings,
+        chosen: Sequence[str],
+        own: tuple[OwnModule, ...] | None = None,
+    ) -> None:
+        self.science = SciencePass(survey, settings, own)
         self._records = get_survey(survey).science.records
         known = [module.name for module in self.science.modules]
         for name in chosen:
@@ -57,18 +63,20 @@ class PartialPass:
     @property
     def columns(self) -> tuple[str, ...]:
         """Columns of the science table that are read."""
-        wanted = ["alert_id", "lightcurve"]
-        computed = {name for module in self.modules for name in output_columns(module)}
+        wanted = []
+        computed = {name for module in self.modules for name in module.declaration.columns}
         for module in self.modules:
-            inputs = self.science.inputs[module.name]
-            tops = [path.partition(".")[0] for path in (*inputs.columns, *inputs.paths.values())]
-            wanted += [top for top in tops if top not in computed]
-        return tuple(dict.fromkeys(wanted))
+            for found in self.science.inputs[module.name]:
+                paths = (found.column, *found.paths)
+                tops = [path.partition(".")[0] for path in paths if path]
+                wanted += [top for top in tops if top not in computed]
+        # Without any, Spark would not say how many rows there are.
+        return tuple(dict.fromkeys(wanted)) or ("alert_id",)
 
     @property
     def fields(self) -> list[pa.Field]:
         """Columns that are computed again."""
-        return [field for module in self.modules for field in output_fields(module)]
+        return [field for module in self.modules for field in module.declaration.fields]
 
     @property
     def output(self) -> pa.StructType:
@@ -82,41 +90,35 @@ class PartialPass:
 
     def run(self, rows: Mapping[str, pa.Array], n_rows: int) -> pa.StructArray:
         """One struct of type `output` per row, given its `columns`."""
-        ids = np.asarray(rows["alert_id"].to_numpy(zero_copy_only=False), dtype=np.int64)
-        curves = curves_of(rows["lightcurve"], ids)
-        columns = dict(rows)
-        errors: list[list[dict[str, str]]] = [[] for _ in range(n_rows)]
-        for module in self.modules:
-            packets = {path: _field(rows, path) for path in self._paths(module)}
-            alerts = self.science.alerts_for(module, packets, columns, curves)
-            values, failed = module.run(alerts)
-            columns |= output_values(module, values)
-            for position, error in failed.items():
-                errors[position].append({"module": module.name, "error": error})
-        columns["errors"] = pa.array(errors, ERRORS)
+        packets = {
+            path: _field(rows, path) for module in self.modules for path in self._paths(module)
+        }
+        batch = Batch(packets, dict(rows), n_rows)
+        with kept_with_batch():
+            run_modules(self.modules, self.science.inputs, batch)
         fields = list(self.output)
-        return pa.StructArray.from_arrays([columns[f.name] for f in fields], fields=fields)
+        return pa.StructArray.from_arrays([batch.columns[f.name] for f in fields], fields=fields)
 
     def _with_dependents(self, chosen: Sequence[str]) -> tuple[Module, ...]:
         """Modules come after those that they read, so one pass finds all."""
         found: list[Module] = []
         for module in self.science.modules:
-            computed = {name for one in found for name in output_columns(one)}
-            reads = {name.partition(".")[0] for name in module.inputs}
+            computed = {name for one in found for name in one.declaration.columns}
+            reads = {name.partition(".")[0] for name in module.declaration.inputs}
             if module.name in chosen or reads & computed:
                 found.append(module)
         return tuple(found)
 
     def _check_inputs(self, module: Module) -> None:
         for path in self._paths(module):
-            if path.partition(".")[0] not in self._records:
+            if path.partition(".")[0] not in (*self._records, *ROW_COLUMNS):
                 raise SettingsError(
                     f"module {module.name} reads {path} of the packet, which the science table "
                     "does not have; reprocess without --modules, from the raw table"
                 )
 
     def _paths(self, module: Module) -> tuple[str, ...]:
-        return tuple(self.science.inputs[module.name].paths.values())
+        return tuple(path for found in self.science.inputs[module.name] for path in found.paths)
 
 
 def apply_again(
@@ -166,9 +168,11 @@ def apply_again(
 
 
 @cache
-def _worker_pass(survey: str, settings: ScienceSettings, chosen: tuple[str, ...]) -> PartialPass:
+def _worker_pass(
+    survey: str, settings: ScienceSettings, chosen: tuple[str, ...], own: tuple[OwnModule, ...]
+) -> PartialPass:
     """The pass of this worker process, models loaded."""
-    again = PartialPass(survey, settings, chosen)
+    again = PartialPass(survey, settings, chosen, own)
     again.load()
     return again
 
@@ -176,12 +180,12 @@ def _worker_pass(survey: str, settings: ScienceSettings, chosen: tuple[str, ...]
 def _run_pass(
     survey: str, settings: ScienceSettings, chosen: tuple[str, ...], again: PartialPass
 ) -> Column:
-    names, declared = again.columns, get_survey(survey)
+    names, own, declared = again.columns, again.science.own, get_survey(survey)
 
     def run(*columns: pa.Array) -> pa.Array:
         add_survey(declared)
         rows = dict(zip(names, columns, strict=True))
-        return _worker_pass(survey, settings, chosen).run(rows, len(columns[0]))
+        return _worker_pass(survey, settings, chosen, own).run(rows, len(columns[0]))
 
     returned = to_spark_schema(again.output, described=False)
     pass_udf = arrow_udf(run, returnType=returned)  # type: ignore[call-overload]

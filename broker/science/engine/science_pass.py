@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 
-from broker.science.engine.inputs import LIGHTCURVE, Inputs, resolve
-from broker.science.engine.module import Module, ModuleAlerts
-from broker.science.engine.registry import BUILT_IN, build_modules, built_in_modules, output_columns
+from broker.science.engine.inputs import Batch, Input
+from broker.science.engine.kept import keep, kept_with_batch
+from broker.science.engine.module import Module
+from broker.science.engine.own import OwnModule, own_modules
+from broker.science.engine.registry import Modules
 from broker.science.lightcurves.build import LightCurves, build_lightcurves
-from broker.science.lightcurves.columns import COMMON, common_columns
+from broker.science.lightcurves.columns import COMMON, MEASURED, common_columns
 from broker.settings import ScienceSettings
 from broker.surveys import get_survey
 from broker.surveys.arrow_columns import ArrowColumns
-from broker.tables.declaration import column
+from broker.surveys.photometry import BANDS, KINDS
 from broker.tables.science_schema import ERRORS
 
+LIGHTCURVE = "lightcurve"
 LIGHTCURVE_VERSION = "1.0"
 
 
@@ -28,9 +31,14 @@ LIGHTCURVE_VERSION = "1.0"
 class Computed:
     """What a batch gave: its columns and light curves, and the CPU seconds of each step."""
 
-    columns: dict[str, pa.Array]
+    batch: Batch
     curves: LightCurves
     seconds: dict[str, float]
+
+    @property
+    def columns(self) -> dict[str, pa.Array]:
+        """Columns of the science table by name, and ``errors``."""
+        return self.batch.columns
 
 
 class SciencePass:
@@ -42,6 +50,8 @@ class SciencePass:
         Name of the survey.
     settings
         Section ``[science]``.
+    own
+        Modules of one's own; none: those of the folder ``science.folder``.
 
     Raises
     ------
@@ -49,39 +59,31 @@ class SciencePass:
         The modules cannot be loaded or don't fit together.
     """
 
-    def __init__(self, survey: str, settings: ScienceSettings) -> None:
+    def __init__(
+        self, survey: str, settings: ScienceSettings, own: tuple[OwnModule, ...] | None = None
+    ) -> None:
         self.survey = survey
         self.settings = settings
-        self.modules = build_modules(survey, settings)
-        running = {module.name for module in self.modules}
-        self.off = tuple(m for m in built_in_modules(survey, settings) if m.name not in running)
+        self.own = own_modules(settings.folder) if own is None else own
         self._mapping = get_survey(survey).science
-        columns = {field.name: field.type for field in self.fields}
-        self.inputs: Mapping[str, Inputs] = {
-            module.name: resolve(module, columns, self._mapping.quantities)
-            for module in self.modules
-        }
+        modules = Modules(survey, settings, self.own)
+        self.modules, self.off, self.inputs = modules.running, modules.off, modules.inputs
+        self.left_out = modules.left_out
+        self.fields: tuple[pa.Field, ...] = (*COMMON, *modules.fields)
+        """Columns of the science table that the pass yields: common, built-in, own."""
 
     @property
     def paths(self) -> tuple[str, ...]:
         """Packet fields that the pass reads, each once."""
         wanted = [*self._mapping.photometry_paths]
         for inputs in self.inputs.values():
-            wanted.extend(inputs.paths.values())
+            wanted.extend(path for found in inputs for path in found.paths)
         return tuple(dict.fromkeys(wanted))
 
     @property
     def steps(self) -> dict[str, str]:
         """What is timed → its version: the light curves, then each module."""
         return {LIGHTCURVE: LIGHTCURVE_VERSION} | {m.name: m.version for m in self.modules}
-
-    @property
-    def fields(self) -> tuple[pa.Field, ...]:
-        """Columns of the science table that the pass yields: common, built-in, plug-ins."""
-        built_in = {m.name: m for m in (*self.modules, *self.off) if m.name in BUILT_IN}
-        plug_ins = [m for m in self.modules if m.name not in BUILT_IN]
-        modules = [*(built_in[name] for name in BUILT_IN), *plug_ins]
-        return (*COMMON, *(field for module in modules for field in output_fields(module)))
 
     @cached_property
     def output(self) -> pa.StructType:
@@ -112,26 +114,11 @@ class SciencePass:
         start = time.process_time()
         columns, curves = self._before_modules(ArrowColumns(packets, n_rows))
         seconds = {LIGHTCURVE: time.process_time() - start}
-        errors: list[list[dict[str, str]]] = [[] for _ in range(n_rows)]
-        for module in self.modules:
-            start = time.process_time()
-            values, failed = module.run(self.alerts_for(module, packets, columns, curves))
-            columns |= output_values(module, values)
-            for position, error in failed.items():
-                errors[position].append({"module": module.name, "error": error})
-            seconds[module.name] = time.process_time() - start
-        columns["errors"] = pa.array(errors, ERRORS)
-        return Computed(columns, curves, seconds)
-
-    def alerts_for(
-        self,
-        module: Module,
-        packets: Mapping[str, pa.Array],
-        columns: Mapping[str, pa.Array],
-        curves: LightCurves,
-    ) -> ModuleAlerts:
-        """What a module of this pass sees of a batch, given the columns computed so far."""
-        return self.inputs[module.name].gather(packets, columns, curves)
+        batch = Batch(packets, columns, n_rows)
+        with kept_with_batch():
+            keep_curves(batch, curves)
+            ran = run_modules(self.modules, self.inputs, batch)
+        return Computed(batch, curves, seconds | ran)
 
     def _before_modules(self, packets: ArrowColumns) -> tuple[dict[str, pa.Array], LightCurves]:
         """Common columns, nulls for the modules that are off, and the light curves."""
@@ -140,7 +127,7 @@ class SciencePass:
             curves = build_lightcurves(photometry)
             columns = common_columns(photometry, curves)
         for module in self.off:
-            columns |= output_values(module, pa.nulls(packets.n_rows, module.output))
+            columns |= output_values(module, pa.nulls(packets.n_rows, module.declaration.output))
         return columns, curves
 
     def _on_first_row(self, seconds: dict[str, float], n_rows: int) -> pa.StructArray:
@@ -149,17 +136,44 @@ class SciencePass:
         return pa.array(rows, kind)
 
 
-def output_fields(module: Module) -> list[pa.Field]:
-    """Columns of the science table that a module fills, declared."""
-    if module.spread:
-        return list(module.output)
-    meaning = (module.__doc__ or module.name).partition("\n")[0]
-    return [column(module.name, module.output, "", meaning)]
+def run_modules(
+    modules: Sequence[Module], inputs: Mapping[str, Sequence[Input]], batch: Batch
+) -> dict[str, float]:
+    """Run modules one after the other; their columns and ``errors`` come to the batch.
+
+    Returns
+    -------
+    dict
+        CPU seconds of each module.
+    """
+    seconds = {}
+    errors: list[list[dict[str, str]]] = [[] for _ in range(batch.n_rows)]
+    for module in modules:
+        start = time.process_time()
+        arrays = [batch.array(wanted) for wanted in inputs[module.name]]
+        values, failed = module.run(arrays, batch.n_rows)
+        batch.columns |= output_values(module, values)
+        for row, error in failed.items():
+            errors[row].append({"module": module.name, "error": error})
+        seconds[module.name] = time.process_time() - start
+    batch.columns["errors"] = pa.array(errors, ERRORS)
+    return seconds
 
 
-def output_values(module: Module, values: pa.StructArray) -> dict[str, pa.Array]:
-    """The same columns of what the module has computed."""
-    if not module.spread:
+def output_values(module: Module, values: pa.Array) -> dict[str, pa.Array]:
+    """Columns of the science table that a module fills, of what it has computed."""
+    if not module.declaration.spread:
         return {module.name: values}
     # Unlike `field`, `flatten` gives the fields of a null struct as null.
-    return dict(zip(output_columns(module), values.flatten(), strict=True))
+    return dict(zip(module.declaration.columns, values.flatten(), strict=True))
+
+
+def keep_curves(batch: Batch, curves: LightCurves) -> None:
+    """Keep what is known of the light curves' lists as NumPy arrays with the batch."""
+    points = batch.columns[LIGHTCURVE].flatten()
+    fields = dict(zip(points.type.names, points.flatten(), strict=True))
+    for name in MEASURED:
+        keep(fields[name], {"floats": getattr(curves, name)})
+    keep(fields["band"], {BANDS: curves.band})
+    keep(fields["kind"], {KINDS: curves.kind})
+    keep(fields["is_positive"], {"signs": curves.sign})

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from broker.science.engine.arrow import named, positive, to_array, to_lists, to_struct
 from broker.science.lightcurves.build import LightCurves
 from broker.science.lightcurves.colour import COLOUR, compute_colours
 from broker.science.lightcurves.sky import latitudes
-from broker.surveys.arrow_columns import ArrowColumns, Codes, Ints
 from broker.surveys.photometry import (
     BANDS,
     DETECTION,
     KINDS,
-    NO_ID,
     UPPER_LIMIT,
     Photometry,
     Points,
@@ -68,7 +65,7 @@ COMMON = (
     column("lightcurve", pa.list_(POINT), "", "history and this alert, by time"),
     column("colour", COLOUR, "", "g − r with the nearest detection in the other band within 1 d"),
 )
-_MEASURED = ("mjd", "flux_njy", "flux_err_njy", "mag", "mag_err", "mag_limit", "real_bogus")
+MEASURED = ("mjd", "flux_njy", "flux_err_njy", "mag", "mag_err", "mag_limit", "real_bogus")
 
 
 def common_columns(photometry: Photometry, curves: LightCurves) -> dict[str, pa.Array]:
@@ -89,45 +86,6 @@ def common_columns(photometry: Photometry, curves: LightCurves) -> dict[str, pa.
         "colour": compute_colours(curves),
     }
     return {field.name: to_array(columns[field.name], field.type) for field in COMMON}
-
-
-def curves_of(column: pa.ListArray, alert_ids: Ints) -> LightCurves:
-    """Light curves of rows of the science table: what `common_columns` made of them, undone.
-
-    Parameters
-    ----------
-    column
-        Column ``lightcurve``, shape (n_alerts,).
-    alert_ids
-        Ids of the rows, shape (n_alerts,).
-    """
-    lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
-    points = column.flatten()
-    fields = {field.name: pc.struct_field(points, [field.name]) for field in points.type}
-    values = ArrowColumns(fields, len(points))
-    ids = values.integers("alert_id", NO_ID)
-    kind = _codes(values.strings("kind"), KINDS)
-    return LightCurves(
-        offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-        **{name: values.floats(name) for name in _MEASURED},
-        band=_codes(values.strings("band"), BANDS),
-        kind=kind,
-        sign=_signs(fields["is_positive"]),
-        alert_id=ids,
-        is_this=(ids == np.repeat(alert_ids, lengths)) & (kind == DETECTION),
-    )
-
-
-def _codes(names: pa.StringArray, known: tuple[str, ...]) -> Codes:
-    """Position of each name, −1 for null: the inverse of `named`."""
-    places = pc.fill_null(pc.index_in(names, value_set=pa.array(known, pa.string())), -1)
-    return np.asarray(places.to_numpy(zero_copy_only=False), dtype=np.int8)
-
-
-def _signs(is_positive: pa.BooleanArray) -> Codes:
-    """1, −1 and, for null, 0: the inverse of `positive`."""
-    signs = pc.fill_null(pc.if_else(is_positive, 1, -1), 0)
-    return np.asarray(signs.to_numpy(zero_copy_only=False), dtype=np.int8)
 
 
 def _brightness(points: Points | LightCurves) -> dict[str, np.ndarray | pa.Array]:

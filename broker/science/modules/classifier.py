@@ -7,12 +7,18 @@ detections in its survey's bands, no limits and nothing of the host. Where it ha
 
 from __future__ import annotations
 
-from typing import ClassVar
+from functools import cache
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
+from pyspark.sql.functions import pandas_udf  # type: ignore[attr-defined]
 
-from broker.science.classifier.features.detections import Detections, positive_detections
+from broker.science.classifier.features.detections import (
+    Detections,
+    FluxCurves,
+    positive_detections,
+)
 from broker.science.classifier.model import (
     KNOWN_SOLAR_SYSTEM,
     LONG_LIVED,
@@ -27,74 +33,61 @@ from broker.science.classifier.model import (
     load_model,
 )
 from broker.science.engine.arrow import to_struct
-from broker.science.engine.module import Module, ModuleAlerts, Rule
-from broker.science.lightcurves.build import LightCurves
-from broker.settings import ScienceSettings
+from broker.science.engine.declaration import Rule, ScienceModule, science_module, spark_type
+from broker.science.engine.series import ModuleAlerts
 from broker.surveys import get_survey
-from broker.surveys.arrow_columns import Bools, Ints
-from broker.surveys.photometry import DETECTION
+from broker.surveys.arrow_columns import Ints
+from broker.surveys.photometry import BANDS, DETECTION, KINDS
 from broker.tables.declaration import column
 from broker.units import Floats
 
+_INPUTS = (
+    *("lightcurve.mjd", "lightcurve.band", "lightcurve.flux_njy", "lightcurve.flux_err_njy"),
+    *("lightcurve.is_positive", "lightcurve.kind", "mjd", "n_detections", "age_days"),
+    *("real_bogus.is_real", "solar_system.is_known"),
+)
 _UNKNOWN = -1
 
 
-class Classifier(Module):
-    """Class probabilities from the light curve; null with a reason where there are none."""
+@cache
+def classifier_of(survey: str) -> ScienceModule:
+    """The module with a survey's model: its classes make the type of the result."""
 
-    name: ClassVar[str] = "classifier"
-    version: ClassVar[str] = "1.0"
-    inputs: ClassVar[tuple[str, ...]] = (
-        *("lightcurve", "n_detections", "age_days"),
-        *("real_bogus.is_real", "solar_system.is_known"),
+    def explain(*inputs: pd.Series) -> list[Rule]:
+        return _explain(survey, *inputs)
+
+    def load() -> None:
+        load_model(survey)
+
+    @science_module(
+        version="1.0",
+        inputs=_INPUTS,
+        output=output_type(survey),
+        explain=explain,
+        load=load,
     )
+    @pandas_udf(spark_type(output_type(survey)))
+    def classifier(
+        mjds: pd.Series,
+        bands: pd.Series,
+        fluxes_njy: pd.Series,
+        flux_errs_njy: pd.Series,
+        are_positive: pd.Series,
+        kinds: pd.Series,
+        mjd: pd.Series,
+        n_detections: pd.Series,
+        age_days: pd.Series,
+        is_real: pd.Series,
+        is_known: pd.Series,
+    ) -> pd.DataFrame:
+        """Class probabilities from the light curve; null with a reason where there are none."""
+        points = (mjds, bands, fluxes_njy, flux_errs_njy, are_positive, kinds)
+        alerts = _alerts(*points, mjd, n_detections, age_days, is_real, is_known)
+        detections = _detections(survey, alerts)
+        reasons = _reasons(alerts, detections)
+        return alerts.to_frame(score_detections(detections, reasons, survey))
 
-    def __init__(self, survey: str, settings: ScienceSettings) -> None:
-        super().__init__(survey, settings)
-        self.output = output_type(survey)
-
-    @classmethod
-    def runs_on(cls, survey: str) -> bool:
-        """Only where the survey has a model."""
-        return get_survey(survey).classifier is not None
-
-    def load(self) -> None:
-        """Load the survey's model."""
-        load_model(self.survey)
-
-    def compute(self, alerts: ModuleAlerts) -> pa.StructArray:
-        """Score the alerts that no reason speaks against."""
-        points = positive_detections(alerts.lightcurves, declared_model(self.survey).bands)
-        return score_detections(points, self._reasons(alerts, points), self.survey)
-
-    def explain(self, alerts: ModuleAlerts) -> list[Rule]:
-        """What the model may see, and each reason not to score."""
-        points = positive_detections(alerts.lightcurves, declared_model(self.survey).bands)
-        reason = int(self._reasons(alerts, points)[0])
-        counts = np.bincount(points.band, minlength=points.n_bands)
-        bands = zip(declared_model(self.survey).bands, counts, strict=True)
-        days = _oldest_positive_days(alerts.lightcurves)[0]
-        return [
-            Rule(
-                f"≥ {MIN_POINTS} positive detections in the model's bands",
-                ", ".join(f"{count} {band}" for band, count in bands),
-            ),
-            Rule(f"oldest positive detection ≤ {MAX_DAYS:g} d ago", f"{days:.4g} d"),
-            Rule("real_bogus.is_real is not false", str(alerts.arrays["real_bogus.is_real"][0])),
-            Rule(
-                "solar_system.is_known is not true",
-                str(alerts.arrays["solar_system.is_known"][0]),
-            ),
-            Rule("scored by", load_model(self.survey).name if reason == SCORED else "nobody"),
-        ]
-
-    def _reasons(self, alerts: ModuleAlerts, points: Detections) -> Ints:
-        reason = light_curve_reasons(points, _oldest_positive_days(alerts.lightcurves))
-        many = alerts.integers("n_detections", 0) > MANY_DETECTIONS
-        reason[many & (alerts.floats("age_days") > MAX_DAYS)] = LONG_LIVED
-        reason[_is_false(alerts, "real_bogus.is_real")] = NOT_REAL
-        reason[alerts.is_true("solar_system.is_known")] = KNOWN_SOLAR_SYSTEM
-        return reason
+    return classifier
 
 
 def output_type(survey: str) -> pa.StructType:
@@ -146,23 +139,72 @@ def score_detections(points: Detections, reason: Ints, survey: str) -> pa.Struct
     return to_struct(output, columns)
 
 
-def _oldest_positive_days(curves: LightCurves) -> Floats:
+def _detections(survey: str, alerts: ModuleAlerts) -> Detections:
+    curves = FluxCurves(
+        offsets=alerts.offsets("mjds"),
+        owner=alerts.owners("mjds"),
+        mjd=alerts.floats("mjds"),
+        band=alerts.indices("bands", BANDS),
+        kind=alerts.indices("kinds", KINDS),
+        sign=alerts.signs("are_positive"),
+        flux_njy=alerts.floats("fluxes_njy"),
+        flux_err_njy=alerts.floats("flux_errs_njy"),
+    )
+    return positive_detections(curves, declared_model(survey).bands)
+
+
+def _alerts(*inputs: pd.Series) -> ModuleAlerts:
+    lists = ("mjds", "bands", "fluxes_njy", "flux_errs_njy", "are_positive", "kinds")
+    others = ("mjd", "n_detections", "age_days", "is_real", "is_known")
+    return ModuleAlerts.of(dict(zip((*lists, *others), inputs, strict=True)), lists)
+
+
+def _reasons(alerts: ModuleAlerts, points: Detections) -> Ints:
+    reason = light_curve_reasons(points, _oldest_positive_days(alerts))
+    many = alerts.integers("n_detections", 0) > MANY_DETECTIONS
+    reason[many & (alerts.floats("age_days") > MAX_DAYS)] = LONG_LIVED
+    reason[alerts.signs("is_real") < 0] = NOT_REAL
+    reason[alerts.is_true("is_known")] = KNOWN_SOLAR_SYSTEM
+    return reason
+
+
+def _oldest_positive_days(alerts: ModuleAlerts) -> Floats:
     """First positive detection in any band to this alert, days; NaN without one."""
-    positive = (curves.kind == DETECTION) & (curves.sign > 0)
-    owner, before = curves.owner[positive], curves.days_before[positive]
-    age = np.full(curves.n_alerts, np.nan)
+    is_detection = alerts.indices("kinds", KINDS) == DETECTION
+    positive = np.flatnonzero(is_detection & (alerts.signs("are_positive") > 0))
+    owner = alerts.owners("mjds")[positive]
     first = np.flatnonzero(np.diff(owner, prepend=-1))
-    age[owner[first]] = -before[first]
+    age = np.full(alerts.n_rows, np.nan)
+    alert = owner[first]
+    age[alert] = alerts.floats("mjd")[alert] - alerts.floats("mjds")[positive[first]]
     return age
 
 
-def _is_false(alerts: ModuleAlerts, name: str) -> Bools:
-    values = alerts.arrays[name]
-    if not pa.types.is_boolean(values.type):
-        return np.zeros(alerts.n_rows, dtype=bool)
-    return np.asarray(~values.fill_null(True).to_numpy(zero_copy_only=False))
+def _explain(survey: str, *inputs: pd.Series) -> list[Rule]:
+    """What the model may see, and each reason not to score."""
+    alerts, names = _alerts(*inputs), declared_model(survey).bands
+    points = _detections(survey, alerts)
+    reason = int(_reasons(alerts, points)[0])
+    counts = zip(names, np.bincount(points.band, minlength=points.n_bands), strict=True)
+    return [
+        Rule(
+            f"≥ {MIN_POINTS} positive detections in the model's bands",
+            ", ".join(f"{count} {band}" for band, count in counts),
+        ),
+        Rule(
+            f"oldest positive detection ≤ {MAX_DAYS:g} d ago",
+            f"{_oldest_positive_days(alerts)[0]:.4g} d",
+        ),
+        Rule("real_bogus.is_real is not false", str(alerts.arrays["is_real"][0])),
+        Rule("solar_system.is_known is not true", str(alerts.arrays["is_known"][0])),
+        Rule("scored by", load_model(survey).name if reason == SCORED else "nobody"),
+    ]
 
 
 def _words(codes: Ints, words: tuple[str, ...]) -> pa.StringArray:
     indices = pa.array(codes, mask=codes < 0)
     return pa.DictionaryArray.from_arrays(indices, pa.array(words, pa.string())).dictionary_decode()
+
+
+classifier = classifier_of("ztf")
+"""The module with ZTF's model."""

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
+from pyspark.sql.functions import pandas_udf  # type: ignore[attr-defined]
 
 from broker.science.engine.arrow import to_struct
-from broker.science.engine.module import Module, ModuleAlerts, Rule
-from broker.science.lightcurves.build import LightCurves
+from broker.science.engine.declaration import Rule, science_module, spark_type
+from broker.science.engine.series import ModuleAlerts
 from broker.surveys.arrow_columns import Bools, Ints
-from broker.surveys.photometry import BANDS, DETECTION, OPTICAL_BANDS
+from broker.surveys.photometry import BANDS, DETECTION, KINDS, OPTICAL_BANDS
 from broker.tables.declaration import column
 from broker.units import Floats
 
@@ -36,6 +37,67 @@ LINE = pa.struct(
         column("span_days", pa.float64(), "d", "from the first to the last of them"),
     ]
 )
+OUTPUT = pa.struct(
+    [
+        column("slope", LINE, "", "line over the last 30 days, this alert's band and sign"),
+        column("recent", LINE, "", "line over the last 10 days"),
+        column("rise", LINE, "", "line from the first detection to the brightest"),
+        column("fade", LINE, "", "line from the brightest detection to the last"),
+        column(
+            "slopes",
+            pa.struct(
+                [column(b, LINE, "", f"line over the last 30 days in {b}") for b in OPTICAL_BANDS]
+            ),
+            "",
+            "line over the last 30 days in each band, this alert's sign",
+        ),
+    ]
+)
+
+
+def _explain(*inputs: pd.Series) -> list[Rule]:
+    """Points and result of each line; bands without a detection are left out."""
+    lines = _all_lines(_alerts(*inputs))
+    return [Rule(name, _describe(line)) for name, line in lines.items() if line.n_points[0]]
+
+
+@science_module(
+    version="1.0",
+    inputs=(
+        *("lightcurve.mjd", "lightcurve.band", "lightcurve.mag", "lightcurve.mag_err"),
+        *("lightcurve.is_positive", "lightcurve.kind", "mjd", "band", "is_positive"),
+    ),
+    output=OUTPUT,
+    spread=True,
+    explain=_explain,
+)
+@pandas_udf(spark_type(OUTPUT))
+def slope(
+    mjds: pd.Series,
+    bands: pd.Series,
+    mags: pd.Series,
+    mag_errs: pd.Series,
+    are_positive: pd.Series,
+    kinds: pd.Series,
+    mjd: pd.Series,
+    band: pd.Series,
+    is_positive: pd.Series,
+) -> pd.DataFrame:
+    """Lines over the last 30 and 10 days, up to and from the brightest point, and in every band.
+
+    The first six arguments are the light curve's lists, the last three the alert's own.
+    """
+    alerts = _alerts(mjds, bands, mags, mag_errs, are_positive, kinds, mjd, band, is_positive)
+    lines = {name: line.to_arrow() for name, line in _all_lines(alerts).items()}
+    slopes = to_struct(OUTPUT.field("slopes").type, {name: lines[name] for name in OPTICAL_BANDS})
+    columns = {name: lines[name] for name in ("slope", "recent", "rise", "fade")}
+    return alerts.frame(OUTPUT, columns | {"slopes": slopes})
+
+
+def _alerts(*inputs: pd.Series) -> ModuleAlerts:
+    lists = ("mjds", "bands", "mags", "mag_errs", "are_positive", "kinds")
+    named = dict(zip((*lists, "mjd", "band", "is_positive"), inputs, strict=True))
+    return ModuleAlerts.of(named, lists)
 
 
 @dataclass(frozen=True)
@@ -90,49 +152,6 @@ class LinePoints:
         )
 
 
-class Slope(Module):
-    """Lines over the last 30 and 10 days, up to and from the brightest point, and in every band."""
-
-    name: ClassVar[str] = "slope"
-    version: ClassVar[str] = "1.0"
-    inputs: ClassVar[tuple[str, ...]] = ("lightcurve",)
-    output = pa.struct(
-        [
-            column("slope", LINE, "", "line over the last 30 days, this alert's band and sign"),
-            column("recent", LINE, "", "line over the last 10 days"),
-            column("rise", LINE, "", "line from the first detection to the brightest"),
-            column("fade", LINE, "", "line from the brightest detection to the last"),
-            column(
-                "slopes",
-                pa.struct(
-                    [
-                        column(b, LINE, "", f"line over the last 30 days in {b}")
-                        for b in OPTICAL_BANDS
-                    ]
-                ),
-                "",
-                "line over the last 30 days in each band, this alert's sign",
-            ),
-        ]
-    )
-    spread: ClassVar[bool] = True
-
-    def compute(self, alerts: ModuleAlerts) -> pa.StructArray:
-        """Fit all lines of all alerts at once."""
-        lines = _all_lines(alerts.lightcurves)
-        slopes = {band: lines[band].to_arrow() for band in OPTICAL_BANDS}
-        columns = {
-            **{name: lines[name].to_arrow() for name in ("slope", "recent", "rise", "fade")},
-            "slopes": to_struct(self.output.field("slopes").type, slopes),
-        }
-        return to_struct(self.output, columns)
-
-    def explain(self, alerts: ModuleAlerts) -> list[Rule]:
-        """Points and result of each line; bands without a detection are left out."""
-        lines = _all_lines(alerts.lightcurves)
-        return [Rule(name, _describe(line)) for name, line in lines.items() if line.n_points[0]]
-
-
 def fit_lines(points: LinePoints) -> Lines:
     """Weighted straight line of each group; none for fewer than 2 points or a span ≤ 1 h.
 
@@ -164,13 +183,13 @@ def fit_lines(points: LinePoints) -> Lines:
     )
 
 
-def _all_lines(curves: LightCurves) -> Mapping[str, Lines]:
+def _all_lines(alerts: ModuleAlerts) -> Mapping[str, Lines]:
     """Lines by name: slope, recent, rise, fade, then one per band."""
-    own_band = curves.band[curves.this].astype(np.int64)
-    by_band = _usable(curves)
+    own_band = alerts.indices("band", BANDS).astype(np.int64)
+    by_band = _usable(alerts)
     in_window = by_band.take(by_band.days >= -WINDOW_DAYS)
     every_band = fit_lines(in_window)
-    everyone = np.arange(curves.n_alerts)
+    everyone = np.arange(alerts.n_rows)
     own_group = everyone * _GROUPS + own_band % _GROUPS
     own = _own_band(by_band, own_band)
     brightest_first, brightest_last = _brightest(own)
@@ -183,25 +202,31 @@ def _all_lines(curves: LightCurves) -> Mapping[str, Lines]:
     }
 
 
-def _usable(curves: LightCurves) -> LinePoints:
+def _usable(alerts: ModuleAlerts) -> LinePoints:
     """Detections of the alert's sign with a magnitude and an error; grouped by alert and band."""
-    owner = curves.owner
-    usable = np.flatnonzero(
-        (curves.kind == DETECTION)
-        & (curves.sign == curves.sign[curves.this][owner])
-        & (curves.sign != 0)
-        & (curves.band >= 0)
-        & (curves.mag_err > 0)
-        & ~np.isnan(curves.mag)
+    owner, band = alerts.owners("mjds"), alerts.indices("bands", BANDS)
+    sign, mag, sigma = (
+        alerts.signs("are_positive"),
+        alerts.floats("mags"),
+        alerts.floats("mag_errs"),
     )
-    group = owner[usable] * _GROUPS + curves.band[usable]
+    usable = np.flatnonzero(
+        (alerts.indices("kinds", KINDS) == DETECTION)
+        & (sign == alerts.signs("is_positive")[owner])
+        & (sign != 0)
+        & (band >= 0)
+        & (sigma > 0)
+        & ~np.isnan(mag)
+    )
+    group = owner[usable] * _GROUPS + band[usable]
     order = usable[np.argsort(group, kind="stable")]
+    days = alerts.floats("mjds") - alerts.floats("mjd")[owner]
     return LinePoints(
         group=np.sort(group),
-        days=curves.days_before[order],
-        mag=curves.mag[order],
-        sigma=curves.mag_err[order],
-        n_groups=curves.n_alerts * _GROUPS,
+        days=days[order],
+        mag=mag[order],
+        sigma=sigma[order],
+        n_groups=alerts.n_rows * _GROUPS,
     )
 
 

@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import shutil
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from broker.archive.tidy import remove_old_versions
 from broker.commands.app import main
 from broker.errors import SettingsError, UsageError
 from broker.nights import NightRange
-from broker.science.modules.slope import Slope
+from broker.science.modules import slope
 from broker.tables.closed_nights import ClosedNights
 from tests.closing import archived_rows
 from tests.spark.archive.conftest import ALERTS, LATER, SYNTHETIC_NIGHTS, Site
@@ -92,7 +93,7 @@ def test_one_module_again_from_science_rows_alone(
     shutil.rmtree(site.root / "ztf/archive/raw")  # which proves that nobody reads it
     site.reprocess(modules=["slope"])
     assert all(diff(site, night).is_empty for night in SYNTHETIC_NIGHTS)
-    monkeypatch.setattr(Slope, "version", "99.0")
+    monkeypatch.setattr(slope, "declaration", replace(slope.declaration, version="99.0"))
     site.reprocess(modules=["slope"])
     assert [column.column for column in diff(site).columns] == ["provenance.modules"]
     modules = {m["name"]: m["version"] for m in science(site)[0]["provenance"]["modules"]}

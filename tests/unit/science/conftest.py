@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from broker.science.engine.science_pass import SciencePass
-from broker.science.lightcurves.build import LightCurves
 from broker.settings import ScienceSettings
 from tests.recorded_packets import Computed, elasticc_packets, ztf_packets
 
@@ -47,24 +45,3 @@ def elasticc_prototype(shared_data: Path) -> Computed:
 
 def largest_archives(folder: Path, n: int) -> list[Path]:
     return sorted(folder.glob("NITE*.tar.gz"), key=lambda path: -path.stat().st_size)[:n]
-
-
-@pytest.fixture
-def no_curves() -> LightCurves:
-    """One alert without a light curve, for modules that do not look at it."""
-    floats, codes = np.zeros(0), np.zeros(0, dtype=np.int8)
-    return LightCurves(
-        offsets=np.zeros(2, dtype=np.int64),
-        mjd=floats,
-        band=codes,
-        kind=codes,
-        flux_njy=floats,
-        flux_err_njy=floats,
-        mag=floats,
-        mag_err=floats,
-        mag_limit=floats,
-        sign=codes,
-        alert_id=np.zeros(0, dtype=np.int64),
-        real_bogus=floats,
-        is_this=np.zeros(0, dtype=bool),
-    )

@@ -1,92 +1,114 @@
-"""Modules as somebody else's package would bring them."""
+"""Functions as somebody else's package would bring them, and the files that switch them on."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+import json
+from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
+import pandas as pd
+from pyspark.sql.functions import pandas_udf
+from pyspark.sql.types import (
+    ArrayType,
+    DoubleType,
+    IntegerType,
+    LongType,
+    MapType,
+    StringType,
+    StructField,
+    StructType,
+)
 
-from broker.science.engine.arrow import to_struct
-from broker.science.engine.module import Module, ModuleAlerts
-from broker.tables.declaration import column
+FAINT = StructType([StructField("is_faint", StringType()), StructField("field", LongType())])
 
 
-class Faint(Module):
-    """Whether an alert is fainter than its field's real ones."""
+def switch_on(folder: Path, name: str, **keys: object) -> Path:
+    """Write ``<folder>/<name>.toml`` for a function of this file."""
+    said = {"function": f"{__name__}:{name}", "version": "0.1", "meaning": "for tests"} | keys
+    path = folder / f"{name}.toml"
+    path.write_text("".join(f"{key} = {_toml(value)}\n" for key, value in said.items()))
+    return path
 
-    name: ClassVar[str] = "faint"
-    version: ClassVar[str] = "0.1"
-    inputs: ClassVar[tuple[str, ...]] = ("mag", "real_bogus.is_real", "candidate.field")
-    output = pa.struct(
+
+def _toml(value: object) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {_toml(inner)}" for key, inner in value.items()) + " }"
+    # TOML and JSON agree on strings, numbers and lists of them.
+    return json.dumps(value)
+
+
+def faint(mag: pd.Series, is_real: pd.Series, field: pd.Series) -> pd.DataFrame:
+    """Whether an alert is real and fainter than 19.5 mag."""
+    is_faint = (is_real == True) & (mag > 19.5)  # noqa: E712 - null is not true
+    return pd.DataFrame({"is_faint": is_faint, "field": field})
+
+
+FAINT_KEYS: dict[str, object] = {
+    "inputs": ["mag", "real_bogus.is_real", "candidate.field"],
+    "returns": "struct<is_faint: boolean, field: bigint>",
+}
+
+
+@pandas_udf(DoubleType())
+def picky(gal_lat_deg: pd.Series) -> pd.Series:
+    """Raises on alerts at southern galactic latitudes."""
+    if (gal_lat_deg < 0).any():
+        raise ValueError(f"{np.count_nonzero(gal_lat_deg < 0)} alerts are southern")
+    return gal_lat_deg
+
+
+PICKY_KEYS: dict[str, object] = {
+    "inputs": ["gal_lat_deg"],
+    "returns": "double",
+    "unit": "deg",
+    "meaning": "galactic latitude, northern",
+}
+
+
+def wordy(mag: pd.Series) -> pd.Series:
+    """Returns words, whatever is declared."""
+    return mag.astype(str) + " mag"
+
+
+def short(mag: pd.Series) -> pd.Series:
+    """Returns a row too few."""
+    return mag.iloc[1:]
+
+
+@pandas_udf(IntegerType())
+def detections(mags: pd.Series) -> pd.Series:
+    """Counts the magnitudes of a list."""
+    return mags.map(lambda values: int(np.count_nonzero(~np.isnan(values)))).reset_index(drop=True)
+
+
+@pandas_udf(ArrayType(DoubleType()))
+def times(jds: pd.Series) -> pd.Series:
+    """Days from each entry of a list to its last."""
+    return jds.map(lambda values: list(values - values[-1]))
+
+
+@pandas_udf(MapType(StringType(), DoubleType()))
+def extremes(mags: pd.Series, offset: pd.Series, word: pd.Series) -> pd.Series:
+    """Smallest and largest of a list, by name, with a constant added."""
+    assert (word == "AB").all()
+    found = zip(mags, offset, strict=True)
+    return pd.Series(
         [
-            column("is_faint", pa.bool_(), "", "real and fainter than 19.5 mag"),
-            column("field", pa.int64(), "", "ZTF field"),
+            {"low": np.nanmin(values) + more, "high": np.nanmax(values) + more}
+            for values, more in found
         ]
     )
 
-    def compute(self, alerts: ModuleAlerts) -> pa.StructArray:
-        is_faint = alerts.is_true("real_bogus.is_real") & (alerts.floats("mag") > 19.5)
-        field = alerts.integers("candidate.field", -1)
-        return to_struct(self.output, {"is_faint": is_faint, "field": field})
+
+def kinds(alert_id: pd.Series, object_id: pd.Series, candid: pd.Series) -> pd.Series:
+    """Says what it was given."""
+    assert (alert_id == candid).all()
+    return alert_id.map(lambda value: type(value).__name__) + " " + object_id
 
 
-class Picky(Module):
-    """Raises on alerts at southern galactic latitudes."""
-
-    name: ClassVar[str] = "picky"
-    version: ClassVar[str] = "0.1"
-    inputs: ClassVar[tuple[str, ...]] = ("gal_lat_deg",)
-    output = pa.struct([column("latitude", pa.float64(), "deg", "galactic latitude, northern")])
-
-    def compute(self, alerts: ModuleAlerts) -> pa.StructArray:
-        latitude = alerts.floats("gal_lat_deg")
-        if (latitude < 0).any():
-            raise ValueError(f"{np.count_nonzero(latitude < 0)} alerts are southern")
-        return to_struct(self.output, {"latitude": latitude})
+def double_of(low: pd.Series) -> pd.Series:
+    """Reads what another of these modules gives."""
+    return 2 * low
 
 
-class Sloppy(Picky):
-    """Returns another type than it declares."""
-
-    name: ClassVar[str] = "sloppy"
-
-    def compute(self, alerts: ModuleAlerts) -> pa.StructArray:
-        return pa.nulls(alerts.n_rows, pa.struct([("latitude", pa.string())]))
-
-
-class Nosy(Faint):
-    """Reads a column that it does not declare."""
-
-    name: ClassVar[str] = "nosy"
-    inputs: ClassVar[tuple[str, ...]] = ("mag",)
-
-
-class Lost(Faint):
-    """Declares an input that nobody has."""
-
-    name: ClassVar[str] = "lost"
-    inputs: ClassVar[tuple[str, ...]] = ("redshift",)
-
-
-class Misspelt(Faint):
-    """Reads a field that another module's column does not have."""
-
-    name: ClassVar[str] = "misspelt"
-    inputs: ClassVar[tuple[str, ...]] = ("real_bogus.real",)
-
-
-class Impostor(Faint):
-    """Takes the name of a module that ships with Nightjar."""
-
-    name: ClassVar[str] = "slope"
-
-
-class Usurper(Faint):
-    """Takes the name of a column of the table."""
-
-    name: ClassVar[str] = "night"
-
-
-class NotAModule:
-    """Is no module."""
+not_a_function = 3

@@ -8,19 +8,19 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
 from broker.errors import InputError
 from broker.science.classifier.model import declared_model, read_model
-from broker.science.engine.module import ModuleAlerts
+from broker.science.engine.arrow import named, positive, to_lists
+from broker.science.engine.series import on_arrow
 from broker.science.lightcurves.build import LightCurves
-from broker.science.modules.classifier import Classifier
-from broker.settings import ScienceSettings
-from broker.surveys.photometry import DETECTION, FORCED, UPPER_LIMIT
+from broker.science.modules import classifier_of
+from broker.surveys.photometry import BANDS, DETECTION, FORCED, KINDS, UPPER_LIMIT
 from broker.units import flux_err_from_mag, flux_from_mag
 
-MODULES = ("real_bogus", "solar_system", "classifier")
 Rows = list[dict[str, object]]
 
 
@@ -52,22 +52,35 @@ def light_curves(n_alerts: int, seed: int = 1, days: float = 25.0) -> LightCurve
     )
 
 
-def alerts(curves: LightCurves, **columns: list[object]) -> ModuleAlerts:
+def alerts(curves: LightCurves, **columns: list[object]) -> list[pd.Series]:
+    """Arguments of the module, as Series on Arrow."""
     n = curves.n_alerts
-    values: dict[str, pa.Array] = {
-        "n_detections": pa.array(columns.get("n_detections", [5] * n), pa.int32()),
-        "age_days": pa.array(columns.get("age_days", [20.0] * n), pa.float64()),
-        "real_bogus.is_real": pa.array(columns.get("is_real", [True] * n), pa.bool_()),
-        "solar_system.is_known": pa.array(columns.get("is_known", [False] * n), pa.bool_()),
+    points = {
+        "mjd": pa.array(curves.mjd),
+        "band": named(curves.band, BANDS),
+        "flux_njy": pa.array(curves.flux_njy),
+        "flux_err_njy": pa.array(curves.flux_err_njy),
+        "is_positive": positive(curves.sign),
+        "kind": named(curves.kind, KINDS),
     }
-    return ModuleAlerts(values, n, curves, frozenset())
+    arrays = [
+        *(to_lists(curves.offsets, values) for values in points.values()),
+        pa.array(curves.mjd[curves.this]),
+        pa.array(columns.get("n_detections", [5] * n), pa.int32()),
+        pa.array(columns.get("age_days", [20.0] * n), pa.float64()),
+        pa.array(columns.get("is_real", [True] * n), pa.bool_()),
+        pa.array(columns.get("is_known", [False] * n), pa.bool_()),
+    ]
+    return [on_arrow(array) for array in arrays]
 
 
-def scores(batch: ModuleAlerts, survey: str = "ztf") -> Rows:
-    module = Classifier(survey, ScienceSettings(modules=MODULES))
-    values, errors = module.run(batch)
-    assert errors == {}
-    rows: Rows = values.to_pylist()
+def part(batch: list[pd.Series], start: int, stop: int) -> list[pd.Series]:
+    return [series.iloc[start:stop] for series in batch]
+
+
+def scores(batch: list[pd.Series], survey: str = "ztf") -> Rows:
+    found = classifier_of(survey).func(*batch)
+    rows: Rows = pa.Table.from_pandas(found, preserve_index=False).to_pylist()
     return rows
 
 
@@ -93,8 +106,8 @@ def test_probabilities_add_up_and_the_label_is_the_largest(survey: str) -> None:
 def test_scores_depend_on_nothing_but_the_alert() -> None:
     batch = alerts(light_curves(120, seed=2))
     together = scores(batch)
-    alone = [scores(batch.slice(k, k + 1))[0] for k in range(120)]
-    halves = scores(batch.slice(0, 77)) + scores(batch.slice(77, 120))
+    alone = [scores(part(batch, k, k + 1))[0] for k in range(120)]
+    halves = scores(part(batch, 0, 77)) + scores(part(batch, 77, 120))
     assert together == alone == halves
 
 
@@ -128,6 +141,13 @@ def test_positive_detections_older_than_400_days_forbid_a_score() -> None:
     assert scores(alerts(negative))[0]["reason"] is None
 
 
+def test_numpy_series_as_spark_gives_them_score_as_those_on_arrow() -> None:
+    batch = alerts(light_curves(40, seed=4))
+    plain = [pa.array(series).to_pandas() for series in batch]
+    assert {series.dtype.kind for series in plain} == {"O", "f", "i", "b"}
+    assert scores(plain) == scores(batch)
+
+
 def test_fewer_than_three_positive_detections_forbid_a_score() -> None:
     curves = light_curves(1)
     mask = np.arange(len(curves.mjd)) >= len(curves.mjd) - 2
@@ -158,8 +178,9 @@ def test_the_model_sees_positive_detections_in_its_bands_alone(change: dict[str,
 
 
 def test_explain_says_which_model_scored_and_what_it_saw() -> None:
-    module = Classifier("ztf", ScienceSettings(modules=MODULES))
-    rules = module.explain(alerts(light_curves(1)))
+    explain = classifier_of("ztf").declaration.explain
+    assert explain is not None
+    rules = explain(*alerts(light_curves(1)))
     assert rules[-1].outcome == "ztf_1"
     assert " g, " in rules[0].outcome
 
@@ -171,7 +192,7 @@ def test_a_missing_model_names_the_job_that_makes_it(tmp_path: Path) -> None:
 
 def test_the_module_can_be_declared_without_loading_lightgbm() -> None:
     code = (
-        "import sys, broker.science.engine.registry, broker.science.modules.classifier as c; "
-        "c.output_type('ztf'); sys.exit('lightgbm' in sys.modules)"
+        "import sys; from broker.science.modules import classifier; "
+        "classifier.declaration.output; sys.exit('lightgbm' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -4,27 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 
-import pyarrow as pa
+import numpy as np
+import pandas as pd
 import pytest
 
-from broker.science.engine.module import ModuleAlerts
-from broker.science.lightcurves.build import LightCurves
-from broker.science.modules.real_bogus import RealBogus
-from broker.settings import ScienceSettings
+from broker.science.modules import real_bogus
 from tests.recorded_packets import Computed
 
 
-def score_of(survey: str, no_curves: LightCurves, **inputs: object) -> dict[str, object]:
-    module = RealBogus(survey, ScienceSettings(modules=()))
-    arrays = {
-        "drb": pa.array([inputs.get("drb")], pa.float32()),
-        "drbversion": pa.array([inputs.get("drbversion")], pa.string()),
-        "rb": pa.array([inputs.get("rb")], pa.float32()),
-        "reliability": pa.array([inputs.get("reliability")], pa.float32()),
-    }
-    values, errors = module.run(ModuleAlerts(arrays, 1, no_curves, frozenset()))
-    assert not errors
-    return values[0].as_py()
+def score_of(**inputs: object) -> dict[str, object]:
+    words = pd.Series([inputs.get("drbversion")], dtype=object)
+    drb, rb, reliability = (
+        pd.Series([inputs.get(name)], dtype=np.float32) for name in ("drb", "rb", "reliability")
+    )
+    found = real_bogus.func(drb, words, rb, reliability)
+    return {name: None if pd.isna(value) else value for name, value in found.iloc[0].items()}
 
 
 def test_score_is_drb_or_else_rb_on_every_real_packet(ztf: Computed) -> None:
@@ -58,16 +52,23 @@ def test_score_is_drb_or_else_rb_on_every_real_packet(ztf: Computed) -> None:
     ],
 )
 def test_the_first_classifier_with_a_score_counts(
-    no_curves: LightCurves, inputs: dict[str, object], score: float | None, source: str | None
+    inputs: dict[str, object], score: float | None, source: str | None
 ) -> None:
-    found = score_of("ztf", no_curves, **inputs)
+    found = score_of(**inputs)
     assert (found["score"], found["source"]) == (score, source)
 
 
-def test_a_score_at_the_threshold_is_real(no_curves: LightCurves) -> None:
-    assert score_of("lsst", no_curves, reliability=0.5)["is_real"] is True
-    assert score_of("lsst", no_curves, reliability=0.499)["is_real"] is False
+def test_a_score_at_the_threshold_is_real() -> None:
+    assert score_of(reliability=0.5)["is_real"]
+    assert not score_of(reliability=0.499)["is_real"]
 
 
-def test_without_a_score_there_is_no_verdict(no_curves: LightCurves) -> None:
-    assert set(score_of("ztf", no_curves).values()) == {None}
+def test_without_a_score_there_is_no_verdict() -> None:
+    assert set(score_of().values()) == {None}
+
+
+def test_the_thresholds_are_arguments_too() -> None:
+    scores = pd.Series([0.6, 0.7])
+    nothing = pd.Series([np.nan, np.nan])
+    found = real_bogus.func(scores, pd.Series(["d6"] * 2), nothing, nothing, pd.Series([0.65]))
+    assert found["is_real"].tolist() == [False, True]

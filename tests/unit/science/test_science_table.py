@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
-from broker.errors import PublishError, SettingsError
+from broker.errors import PublishError
 from broker.packets.schemas import load_schema
 from broker.science.engine.science_pass import SciencePass
 from broker.settings import ScienceSettings
 from broker.surveys import SURVEYS, get_survey
 from broker.tables.declaration import check_schema, differences
 from broker.tables.science_schema import science_schema
+from tests.unit.science.plug_ins import FAINT_KEYS, switch_on
 
-PLUG_IN = "tests.unit.science.plug_ins:Faint"
 
-
-def declared(survey: str, *modules: str) -> pa.Schema:
-    return science_schema(
-        get_survey(survey), SciencePass(survey, ScienceSettings(modules=modules)).fields
-    )
+def declared(survey: str, *modules: str, folder: Path | None = None) -> pa.Schema:
+    settings = ScienceSettings(modules=modules, folder=folder)
+    return science_schema(get_survey(survey), SciencePass(survey, settings).fields)
 
 
 def all_fields(fields: Iterator[pa.Field], prefix: str = "") -> Iterator[tuple[str, pa.Field]]:
@@ -52,8 +51,9 @@ def test_units_are_given_for_exactly_the_fields_of_the_records(survey: str) -> N
     assert paths == set(mapping.record_units)
 
 
-def test_columns_come_in_the_contract_s_order() -> None:
-    names = declared("ztf", "real_bogus", "solar_system", "slope", PLUG_IN).names
+def test_columns_come_in_the_contract_s_order(tmp_path: Path) -> None:
+    switch_on(tmp_path, "faint", **FAINT_KEYS)
+    names = declared("ztf", "real_bogus", "solar_system", "slope", folder=tmp_path).names
     wanted = [
         "alert_id",
         "object_id",
@@ -95,9 +95,14 @@ def test_columns_come_in_the_contract_s_order() -> None:
     assert names == wanted
 
 
-def test_a_plug_in_cannot_take_a_column_s_name() -> None:
-    with pytest.raises(SettingsError, match="'night' is a column of the science table"):
-        declared("ztf", "tests.unit.science.plug_ins:Usurper")
+def test_units_and_meanings_of_one_s_own_are_declared_too(tmp_path: Path) -> None:
+    unit, meaning = {"low": "mag"}, {"low": "the smaller", "high": "the larger"}
+    keys = {"inputs": ["history+candidate.magpsf", "=1", "=AB"], "unit": unit, "meaning": meaning}
+    switch_on(tmp_path, "extremes", returns="struct<low: double, high: double>", **keys)
+    found = declared("ztf", folder=tmp_path).field("extremes").type
+    for field in found:
+        assert field.metadata[b"unit"].decode() == unit.get(field.name, "")
+        assert field.metadata[b"meaning"].decode() == meaning[field.name]
 
 
 def test_a_table_as_declared_passes() -> None:

@@ -8,12 +8,31 @@ from functools import cached_property
 import numpy as np
 
 from broker.science.lightcurves.build import LightCurves
-from broker.surveys.arrow_columns import Bools, Ints
+from broker.surveys.arrow_columns import Bools, Codes, Ints
 from broker.surveys.photometry import BANDS, DETECTION
 from broker.units import Floats, mag_err_from_flux, mag_from_flux
 
 MAG_ERR_FLOOR = 0.02
 """Calibration scatter of difference photometry; keeps one bright point from ruling a fit."""
+
+
+@dataclass(frozen=True)
+class FluxCurves:
+    """Light curves as far as a model sees them; attributes as in `LightCurves`."""
+
+    offsets: Ints
+    owner: Ints
+    mjd: Floats
+    band: Codes
+    kind: Codes
+    sign: Codes
+    flux_njy: Floats
+    flux_err_njy: Floats
+
+    @property
+    def n_alerts(self) -> int:
+        """Number of alerts."""
+        return len(self.offsets) - 1
 
 
 @dataclass(frozen=True)
@@ -94,7 +113,7 @@ class Detections:
         )
 
 
-def positive_detections(curves: LightCurves, bands: tuple[str, ...]) -> Detections:
+def positive_detections(curves: LightCurves | FluxCurves, bands: tuple[str, ...]) -> Detections:
     """Detections brighter than the reference in the bands of a model.
 
     Parameters
