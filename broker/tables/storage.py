@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from pyarrow import fs
 
 from broker.errors import PublishError
+from broker.tables.root_format import check_format
 
 
 class Storage:
@@ -30,12 +31,18 @@ class Storage:
     ----------
     root
         A POSIX path or an ``hdfs://`` address.
+
+    Raises
+    ------
+    SettingsError
+        The root was written by a newer version of Nightjar.
     """
 
     def __init__(self, root: str) -> None:
         address = root if "://" in root else str(Path(root).resolve())
         self.filesystem, self.root = fs.FileSystem.from_uri(address)
         self._prefix = address.rstrip("/")
+        check_format(self)
 
     @property
     def is_local(self) -> bool:
