@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 PATHS = re.compile(
-    r"(\b(online|ledger|staging|versions|checkpoints|locks)/"
+    r"((?<![.\w])(online|ledger|staging|versions|checkpoints|locks)/"
     r"|\barchive/(raw|science)\b"
     r"|(^|/)headers(/|$)"
     r"|\b(night|batch|stage|state)=)"
@@ -28,9 +28,10 @@ def spelled_paths(tree: ast.Module) -> Iterator[tuple[int, str]]:
         if keyword.arg == "help"
     }
     for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in left_out:
-            if PATHS.search(node.value):
-                yield node.lineno, node.value
+        if not isinstance(node, ast.Constant) or node in left_out:
+            continue
+        if isinstance(node.value, str) and PATHS.search(node.value):
+            yield node.lineno, node.value
 
 
 def breaches(root: Path) -> list[str]:
