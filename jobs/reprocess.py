@@ -30,7 +30,7 @@ def main(
     conf: ConfOption = None,
     words: SetOption = None,
 ) -> None:
-    """Write the science of closed nights anew and swap it in; the old stays until --prune."""
+    """Write the science of closed nights again and swap it in; the old stays until --prune."""
     log_to_stderr()
     with exit_code():
         settings = load_settings(survey, conf, words or ())

@@ -175,7 +175,7 @@ def verify(
             raise LedgerError(
                 f"night {attempt.night}, {table}, batch {key}: {read.get(key)} was read, but "
                 f"{staged.get(key)} was written; nothing was changed. Run it again, and if it "
-                "repeats, report it"
+                "happens again, report it"
             )
 
 

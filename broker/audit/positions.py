@@ -1,4 +1,4 @@
-"""The audit of Kafka positions: each offset of a batch is in its files, once, and no other is."""
+"""Audit of Kafka positions: each offset of a batch is in its files, once, and no other is."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def list_packets(
     survey: SurveyOption = "ztf",
     reason: ReasonOption = None,
     night: NightOption = None,
-    most: Annotated[int, typer.Option(help="Show so many packets.")] = 20,
+    most: Annotated[int, typer.Option(help="Show at most N packets.")] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="Print all of them as JSON.")] = False,
     conf: ConfOption = None,
     words: SetOption = None,
@@ -51,8 +51,8 @@ def list_packets(
     console.print(summary if rows else f"nothing of {survey} is in quarantine")
     for row in rows[:most]:
         mark = "replayed" if row["replayed"] else row["reason"]
-        place = f"{row['topic']} {row['partition']} {row['offset']}"
-        console.print(f"{place:32} {mark:20} {row['detail']}", soft_wrap=True)
+        position = f"{row['topic']} {row['partition']} {row['offset']}"
+        console.print(f"{position:32} {mark:20} {row['detail']}", soft_wrap=True)
     if len(rows) > most:
         console.print(f"… and {len(rows) - most} more (--most, --json)")
 

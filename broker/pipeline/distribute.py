@@ -173,13 +173,13 @@ class Distribute:
     ) -> tuple[FilterCount, ...]:
         counts = [0] * len(self._routes)
         if nights and counts:
-            for position, message in self._messages(
+            for index, message in self._messages(
                 self._read_batch("science", nights, upstream.key, self._science),
                 lambda columns: self._read_batch("raw", nights, upstream.key, columns),
                 math.ceil(upstream.written / _AT_ONCE),
             ):
                 send(message)
-                counts[position] += 1
+                counts[index] += 1
         return tuple(
             FilterCount(route.filter.name, route.filter.digest, count)
             for route, count in zip(self._routes.routes, counts, strict=True)
@@ -191,7 +191,7 @@ class Distribute:
         read_raw: Callable[[StructType], DataFrame],
         parts: int = 1,
     ) -> Iterator[tuple[int, OutgoingMessage]]:
-        """Every message of science rows, with the position of its filter; part by part."""
+        """Every message of science rows, with the index of its filter; part by part."""
         for part in range(parts):
             # By object, so that the alerts of one stay in order.
             is_in_part = F.pmod(F.xxhash64("object_id"), F.lit(parts)) == part
@@ -200,8 +200,8 @@ class Distribute:
             # All cores at once, unlike toLocalIterator, and no pickles.
             for batch in rows.toArrow().to_batches():
                 for row in batch.to_pylist():
-                    for position in row[MATCHES]:
-                        yield position, self._routes[position].message(row)
+                    for index in row[MATCHES]:
+                        yield index, self._routes[index].message(row)
 
     def _read_batch(
         self, table: str, nights: list[int], key: str, columns: StructType

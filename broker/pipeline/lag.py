@@ -1,4 +1,4 @@
-"""What is committed and what waits, as the ledger tells it from one look to the next."""
+"""Lag of a stage: what is committed upstream and waits for it, and how late alerts arrive."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class LedgerWatch:
 
 
 def waiting(ledger: Ledger, stage: str) -> Waiting:
-    """What waits in the ledger for a stage; nothing for the first, whose backlog is in Kafka."""
+    """What waits in the ledger for a stage; nothing for the first, whose lag is in Kafka."""
     left = ledger.waiting(stage, UPSTREAM[stage])
     alerts = sum(commit.row.written for commit in left)
     return Waiting(alerts, min((commit.at for commit in left), default=None))
@@ -119,6 +119,6 @@ def waiting_in_kafka(ledger: Ledger, settings: Settings) -> Waiting | None:
     reached: dict[TopicPartition, int] = {}
     for commit in recent(ledger, RAW, time.time() - _DAY, _LATEST):
         for span in commit.row.offsets:
-            place = TopicPartition(span.topic, span.partition)
-            reached[place] = max(span.until, reached.get(place, 0))
+            source = TopicPartition(span.topic, span.partition)
+            reached[source] = max(span.until, reached.get(source, 0))
     return Waiting(sum(max(0, k.high - max(k.low, reached.get(p, 0))) for p, k in kept.items()))

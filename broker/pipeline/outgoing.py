@@ -9,6 +9,7 @@ from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 from pyspark.sql.types import DataType, StringType, StructType
 
 from broker.filters import MATCHES, Filter
+from broker.kafka.positions import KafkaPosition
 from broker.packets.schemas import load_schema, schema_text
 from broker.sinks.packets_out import PacketKind, packet_schema
 from broker.spark.types import to_spark_schema
@@ -19,8 +20,7 @@ ANSWER = "classification"
 """Payload that is no science row but what the survey wants to hear."""
 _CUTOUTS = "cutouts"
 _LIGHTCURVE = "lightcurve"
-_PLACE = ("topic", "partition", "offset")
-_RAW_PLACE = (
+_RAW_POSITION = (
     StructType()
     .add("night", "integer")
     .add(
@@ -72,7 +72,7 @@ class Packets:
         needed = {payload for payload in self.kinds if self._raw_fields(payload)}
         if needed:
             fields = dict.fromkeys(f for payload in needed for f in self._raw_fields(payload))
-            raw = read_raw(StructType([*_RAW_PLACE, *self._raw_types(fields)]))
+            raw = read_raw(StructType([*_RAW_POSITION, *self._raw_types(fields)]))
             sent = _with_raw(sent, self._asked(needed), raw, list(fields))
         encoded = (
             F.when(self._asked({payload}), kind.encoded()).alias(payload)
@@ -134,11 +134,11 @@ def _by_payload(filters: Iterable[Filter]) -> dict[str, list[int]]:
 
 
 def _with_raw(rows: DataFrame, asked: Column, raw: DataFrame, fields: Sequence[str]) -> DataFrame:
-    """Add fields of the packets, by their place in Kafka, to the rows that ask for them."""
-    places = [F.col(f"ingest.{name}").alias(f"_{name}") for name in _PLACE]
-    keys = ["night", *(f"_{name}" for name in _PLACE)]
-    rows = rows.select("*", *places)
+    """Add fields of the packets, by their position in Kafka, to the rows that ask for them."""
+    position = [F.col(f"ingest.{name}").alias(f"_{name}") for name in KafkaPosition._fields]
+    keys = ["night", *(f"_{name}" for name in KafkaPosition._fields)]
+    rows = rows.select("*", *position)
     wanted = rows.where(asked).select(keys)
     # A packet that was quarantined twice may be replayed into one batch twice.
-    found = raw.select("night", *places, *fields).join(F.broadcast(wanted), keys, "left_semi")
+    found = raw.select("night", *position, *fields).join(F.broadcast(wanted), keys, "left_semi")
     return rows.join(found.dropDuplicates(keys), keys, "left")
