@@ -80,7 +80,7 @@ def check_offsets(rows: Iterable[LedgerRow]) -> Finding:
     by_partition = defaultdict(list)
     for row in rows:
         for span in row.offsets:
-            by_partition[span.topic, span.partition].append((span.start, span.until, row.key))
+            by_partition[span.source].append((span.start, span.until, row.key))
     records = again = 0
     gaps = []
     for (topic, partition), spans in sorted(by_partition.items()):

@@ -119,6 +119,5 @@ def waiting_in_kafka(ledger: Ledger, settings: Settings) -> Waiting | None:
     reached: dict[TopicPartition, int] = {}
     for commit in recent(ledger, RAW, time.time() - _DAY, _LATEST):
         for span in commit.row.offsets:
-            source = TopicPartition(span.topic, span.partition)
-            reached[source] = max(span.until, reached.get(source, 0))
+            reached[span.source] = max(span.until, reached.get(span.source, 0))
     return Waiting(sum(max(0, k.high - max(k.low, reached.get(p, 0))) for p, k in kept.items()))

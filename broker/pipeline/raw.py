@@ -202,9 +202,8 @@ def _messages(waiting: Mapping[TopicPartition, Span]) -> int:
 def _reached(spans: Iterable[OffsetRange]) -> dict[TopicPartition, Reached]:
     reached: dict[TopicPartition, Reached] = {}
     for span in spans:
-        place = TopicPartition(span.topic, span.partition)
-        if place not in reached or span.until >= reached[place].until:
-            reached[place] = Reached(span.until, span.end)
+        if span.source not in reached or span.until >= reached[span.source].until:
+            reached[span.source] = Reached(span.until, span.end)
     return reached
 
 

@@ -42,9 +42,9 @@ def differences(found: pa.Schema, declared: pa.Schema) -> list[str]:
     missing = [f"{name}: missing" for name in should_be if name not in is_]
     odd = [f"{name}: not declared" for name in is_ if name not in should_be]
     changed = [
-        f"{name}: {is_[name]}, declared {kind}"
-        for name, kind in should_be.items()
-        if name in is_ and is_[name] != kind
+        f"{name}: {is_[name]}, declared {dtype}"
+        for name, dtype in should_be.items()
+        if name in is_ and is_[name] != dtype
     ]
     return [*missing, *odd, *changed]
 
@@ -64,14 +64,14 @@ def check_schema(found: pa.Schema, declared: pa.Schema, table: str) -> None:
 
 def _leaves(fields: list[pa.Field], prefix: str = "") -> Iterator[tuple[str, str]]:
     for field in fields:
-        path, kind = f"{prefix}{field.name}", field.type
-        while pa.types.is_list(kind):
-            path, kind = f"{path}[]", kind.value_type
-        if pa.types.is_struct(kind):
+        path, dtype = f"{prefix}{field.name}", field.type
+        while pa.types.is_list(dtype):
+            path, dtype = f"{path}[]", dtype.value_type
+        if pa.types.is_struct(dtype):
             yield path, "struct"
-            yield from _leaves(list(kind), f"{path}.")
+            yield from _leaves(list(dtype), f"{path}.")
         else:
-            yield path, str(kind)
+            yield path, str(dtype)
 
 
 def _bare(dtype: pa.DataType) -> pa.DataType:

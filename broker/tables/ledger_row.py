@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from broker.kafka.positions import KafkaPosition
+from broker.kafka.positions import KafkaPosition, TopicPartition
 from broker.tables.ledger_schema import LEDGER_SCHEMA
 
 
@@ -22,6 +22,11 @@ class OffsetRange:
     start: int
     until: int
     end: int
+
+    @property
+    def source(self) -> TopicPartition:
+        """Partition that was read."""
+        return TopicPartition(self.topic, self.partition)
 
 
 @dataclass(frozen=True)
