@@ -1,4 +1,4 @@
-"""Two versions of a night, compared alert by alert and column by column."""
+"""Difference of two versions of a night, alert by alert and column by column."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Change:
 
 @dataclass(frozen=True)
 class ColumnDiff:
-    """How a column changed over the alerts that both versions have.
+    """Change of a column over the alerts that both versions have.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class ColumnDiff:
 
 @dataclass(frozen=True)
 class NightDiff:
-    """Two versions of the science rows of a night.
+    """Difference of two versions of the science rows of a night.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""The audit: equations that hold when nothing is lost and nothing doubled.
+"""Audit: equations that hold when nothing is lost and nothing doubled.
 
 Without ``deep`` they are checked within the ledger; with it, against the files too.
 """

@@ -1,4 +1,4 @@
-"""The audit's last stretch: per batch and filter, rows that match = messages committed.
+"""Audit of topics: per batch and filter, rows that match = messages committed.
 
 The rows are counted by another engine than the one that sent them, and the messages by reading
 the topics, not by their offsets: transactions take offsets too.
@@ -33,7 +33,7 @@ BatchFilter = tuple[str, str]
 
 @dataclass(frozen=True)
 class OutputTopics:
-    """Where filtered alerts went.
+    """Output topics of one survey.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class OutputTopics:
 
 @dataclass
 class _Sent:
-    """What a topic holds: messages by batch and digest, and since when all of them are there."""
+    """Messages of a topic by batch and digest, and since when all of them are there."""
 
     by_batch: Counter[BatchFilter] = field(default_factory=Counter)
     doubled: int = 0
@@ -143,7 +143,7 @@ def check_messages(
 
 
 def _compare(topic: str, sent: _Sent, rows: Iterable[LedgerRow], name: str) -> _Compared:
-    """Compare a topic's messages with what the ledger tells of its filter."""
+    """Compare a topic's messages with what the ledger says of its filter."""
     compared = _Compared(read=sent.by_batch.total())
     if sent.doubled:
         compared.differences.append(f"topic {topic}: {sent.doubled} messages are there twice")

@@ -1,4 +1,4 @@
-"""Rows for tools that know plain columns alone."""
+"""Rows for tools that know only plain columns."""
 
 from __future__ import annotations
 

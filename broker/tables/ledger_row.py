@@ -1,4 +1,4 @@
-"""What the ledger says of one batch, and how it looks in Parquet."""
+"""Ledger row: one finished batch, as an object and as a row of Parquet."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class OffsetRange:
 
 @dataclass(frozen=True)
 class NightCount:
-    """What a batch did to one night; ``repeats_that_differ`` are among the ``repeats``."""
+    """Rows of one night in a batch; ``repeats`` are duplicates, some of which may differ."""
 
     night: int
     written: int = 0
@@ -134,7 +134,7 @@ def from_table(table: pa.Table) -> list[LedgerRow]:
 
 
 def offset_ranges(ranges: Iterable[Mapping[str, Any]]) -> Iterator[OffsetRange]:
-    """What the column ``offsets`` holds for one row."""
+    """Ranges that the column ``offsets`` holds for one row."""
     for item in ranges:
         yield OffsetRange(
             item["topic"], item["partition"], item["from"], item["until"], item["end"]

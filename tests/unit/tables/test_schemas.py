@@ -6,8 +6,9 @@ import pyarrow as pa
 import pytest
 
 from broker.errors import PublishError
+from broker.kafka.positions import KafkaPosition
 from broker.surveys import get_survey
-from broker.tables.declaration import ARRIVAL, check_schema, undescribed
+from broker.tables.declaration import ARRIVAL, POSITION_COLUMNS, check_schema, undescribed
 from broker.tables.ledger_schema import LEDGER_FIELDS, LEDGER_SCHEMA
 from broker.tables.quarantine_schema import QUARANTINE_SCHEMA
 from broker.tables.raw_schema import RAW_COLUMNS, raw_schema
@@ -43,6 +44,7 @@ def test_raw_has_the_packet_first_and_our_columns_after_it(survey: str) -> None:
 
 def test_where_a_packet_arrived_is_declared_once() -> None:
     arrival = [(field.name, field.type) for field in ARRIVAL]
+    assert tuple(field.name for field in POSITION_COLUMNS) == KafkaPosition._fields
     raw_ingest = next(field.type for field in RAW_COLUMNS if field.name == "ingest")
     for fields in (list(INGEST), list(raw_ingest)[: len(ARRIVAL)]):
         assert [(field.name, field.type) for field in fields] == arrival
