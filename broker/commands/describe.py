@@ -54,7 +54,7 @@ def described_columns(settings: Settings) -> dict[str, tuple[str, str]]:
 
 
 def _counts() -> list[pa.Field]:
-    """What ``objects`` and cones have besides."""
+    """Columns that only ``objects`` and cones have."""
     import pyarrow as pa
 
     from broker.tables.declaration import column

@@ -57,8 +57,8 @@ def list_packets(
     console.print(summary if rows else f"nothing of {survey} is in quarantine")
     for row in rows[:most]:
         mark = "replayed" if row["replayed"] else row["reason"]
-        place = f"{row['topic']} {row['partition']} {row['offset']}"
-        console.print(f"{place:32} {mark:20} {row['detail']}", soft_wrap=True)
+        position = f"{row['topic']} {row['partition']} {row['offset']}"
+        console.print(f"{position:32} {mark:20} {row['detail']}", soft_wrap=True)
     if len(rows) > most:
         console.print(f"… and {len(rows) - most} more (--most, --json)")
 

@@ -55,7 +55,7 @@ def main(
     conf: ConfOption = None,
     words: SetOption = None,
 ) -> None:
-    """Show each stage's process, backlog, speed and latency, and what came of the last day.
+    """Show each stage's process, lag, speed and latency, and what came of the last day.
 
     Reads the ledger and asks Kafka, so it works whether anything runs or not.
     """

@@ -27,7 +27,7 @@ from broker.spark.types import to_arrow_schema, to_spark_schema
 from broker.surveys import Survey, add_survey
 from broker.tables.declaration import check_schema
 from broker.tables.ledger_row import ModuleCount
-from broker.tables.science_schema import science_schema
+from broker.tables.science_schema import INGEST, science_schema
 
 _PASS = "_pass"
 _INPUTS = ("alert_id", "object_id", "healpix29", "ingest", "night")
@@ -183,7 +183,7 @@ def _run_pass(survey: Survey, settings: ScienceSettings, science: SciencePass) -
 
 def _columns_outside(survey: Survey, science: SciencePass) -> dict[str, Column]:
     """Columns that need no Python."""
-    ingest = ("topic", "partition", "offset", "kafka_timestamp")
+    ingest = tuple(field.name for field in INGEST)
     return {
         "survey": F.lit(survey.name),
         "ra_deg": F.expr(survey.ra_deg),
