@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from broker.errors import InputError
-from broker.ingest.writers import inlined
 from broker.packets.container import header_schema, read_header
 from broker.packets.datum import describe
+from broker.packets.inline import inlined
 from broker.packets.reasons import Reason
 from broker.packets.schemas import canonical
 from broker.tables.storage import Storage
