@@ -23,7 +23,7 @@ _VARINT_BYTES = 5
 
 
 def bare_framing(schema_key: str) -> Transform:
-    """Add ``schema_key, payload, reason, detail`` to messages that are an Avro datum alone."""
+    """Add ``schema_key, payload, reason, detail`` to messages that are only an Avro datum."""
     return _framing(F.lit(schema_key), F.col("value"), [_empty()])
 
 
@@ -140,9 +140,9 @@ def _first_match(value: Column, headers: Sequence[Header]) -> Column:
     return match
 
 
-def _by_header(headers: Sequence[Header], values: list[Column], kind: str) -> Column:
+def _by_header(headers: Sequence[Header], values: list[Column], dtype: str) -> Column:
     if not headers:
-        return F.lit(None).cast(kind)
+        return F.lit(None).cast(dtype)
     return F.get(F.array(*values), F.col("_header"))
 
 

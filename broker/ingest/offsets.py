@@ -86,7 +86,7 @@ def check_nothing_missed(
     *,
     read_all: bool,
 ) -> None:
-    """Make sure that a batch joins what was read before and lies inside what the broker has.
+    """Make sure that a batch joins what was read before and is inside what the broker has.
 
     What comes before the offset where the stream began is no loss: that was chosen (``--from``).
 

@@ -29,7 +29,7 @@ _OPTIONS = {
 def read_committed(
     options: Mapping[str, str], topic: str, partitions: int, patience_seconds: float
 ) -> Iterator[Message]:
-    """Yield every message of a topic up to its end, which may move on meanwhile.
+    """Yield every message of a topic until its end, which may move on meanwhile.
 
     Parameters
     ----------

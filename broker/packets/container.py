@@ -1,6 +1,6 @@
 """Avro object containers with exactly one record, read with precise reasons.
 
-fastavro reads containers too, but parses the header's schema anew for every packet (tens of
+fastavro reads containers too, but parses the header's schema again for every packet (tens of
 kilobytes), takes any number of records and has no zstandard codec without a further package.
 """
 

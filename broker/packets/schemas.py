@@ -45,7 +45,7 @@ def load_schema(path: Path) -> Schema:
     Parameters
     ----------
     path
-        One ``.avsc``, alone or beside the files whose records it names, or a folder
+        One ``.avsc``, with the files whose records it names in the same folder, or a folder
         ``schemas/<survey>/<version>/`` of such files.
 
     Raises

@@ -44,7 +44,7 @@ def arrow_fields(
     Parameters
     ----------
     names
-        Top-level fields that are wanted, in order. Default: all.
+        Top-level fields to convert, in order. Default: all.
     make_field
         Default: a field without metadata.
 
@@ -55,8 +55,8 @@ def arrow_fields(
     """
     converter = _Converter(named_types(schema), make_field or _plain_field)
     by_name = {field["name"]: field for field in schema["fields"]}
-    wanted = by_name if names is None else names
-    return [converter.field(by_name[name], name) for name in wanted]
+    chosen = by_name if names is None else names
+    return [converter.field(by_name[name], name) for name in chosen]
 
 
 def _plain_field(name: str, dtype: pa.DataType, _path: str) -> pa.Field:

@@ -36,7 +36,7 @@ def map_inner(
     Parameters
     ----------
     change
-        Gives what stands in the place of a type.
+        Makes the type that replaces one.
     change_field
         The same for a whole field of a record. Default: its type is changed.
     """
