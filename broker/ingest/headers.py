@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from broker.errors import InputError
-from broker.packets.container import header_schema, read_header
+from broker.packets.container import SYNC_BYTES, header_schema, read_header
 from broker.packets.datum import describe
 from broker.packets.inline import inlined
 from broker.packets.reasons import Reason
 from broker.packets.schemas import canonical
 from broker.tables.storage import Storage
 
-SYNC_BYTES = 16
 # Rubbish must not grow the decoder without end; real surveys change versions a few times a year.
 LEARN_AT_ONCE = 16
 MOST_HEADERS = 128
