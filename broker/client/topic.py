@@ -52,6 +52,7 @@ def read_topic(
     options: Mapping[str, str],
     timeout_seconds: float | None,
     start: StartOfReading | None = None,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> Generator[ReceivedMessage, None, None]:
     """Yield every message of a topic, oldest first within each partition.
 
@@ -64,6 +65,8 @@ def read_topic(
         read to its end, None never ends.
     start
         Where to begin; by default at the first message, leaving no trace on the broker.
+    stopped
+        Asked between messages and while none comes; True ends the reading.
 
     Raises
     ------
@@ -80,7 +83,7 @@ def read_topic(
             positions = find_start(connection.consumer, partitions, start)
         connection.consumer.assign(positions)
         with GroupProgress(connection.consumer, topic, start) as progress:
-            yield from _messages(connection, progress, len(partitions), timeout_seconds)
+            yield from _messages(connection, progress, len(partitions), timeout_seconds, stopped)
 
 
 def lag_of(topic: str, options: Mapping[str, str], group: str) -> list[Lag]:
@@ -102,10 +105,11 @@ def _messages(
     progress: GroupProgress,
     n_partitions: int,
     timeout_seconds: float | None,
+    stopped: Callable[[], bool],
 ) -> Generator[ReceivedMessage, None, None]:
     at_end: set[int] = set()
     last = time.monotonic()
-    while True:
+    while not stopped():
         message = connection.poll()
         if message is not None:
             at, error = _position_of(message), message.error()

@@ -57,14 +57,14 @@ def identifying(survey: Survey) -> Callable[[DataFrame, Sequence[str]], DataFram
 
     Takes the decoded frame and the names of its columns.
 
-    ``alert_id, object_id, ra_deg, dec_deg, mjd_utc``, by the survey's expressions.
+    ``alert_id, object_id, ra_deg, dec_deg, mjd``, by the survey's expressions.
     """
     columns = {
         "alert_id": F.expr(f"cast({survey.alert_id} as bigint)"),
         "object_id": F.expr(f"cast({survey.object_id} as string)"),
         "ra_deg": F.expr(f"cast({survey.ra_deg} as double)"),
         "dec_deg": F.expr(f"cast({survey.dec_deg} as double)"),
-        "mjd_utc": F.expr(f"cast({survey.mjd_utc} as double)"),
+        "mjd": F.expr(f"cast({survey.mjd} as double)"),
     }
     identity = [column.alias(name) for name, column in columns.items()]
 
@@ -106,13 +106,13 @@ def checking(survey: Survey, mjd_range: tuple[float, float] | None) -> Transform
         "detail": detail,
         "packet": packet,
         "packet_bytes": F.length("value"),
-        "night": night_column(F.col("mjd_utc"), survey.night_offset_hours),
+        "night": night_column(F.col("mjd"), survey.night_offset_hours),
     }
     return lambda identified: identified.withColumns(checked).drop("value")
 
 
 def _refusals(survey: Survey, mjd_range: tuple[float, float] | None) -> list[Refusal]:
-    identity = ("alert_id", "object_id", "ra_deg", "dec_deg", "mjd_utc")
+    identity = ("alert_id", "object_id", "ra_deg", "dec_deg", "mjd")
     nothing = reduce(Column.__and__, (F.col(name).isNull() for name in identity))
     on_sky = F.col("dec_deg").between(-90, 90) & (F.col("ra_deg") >= 0) & (F.col("ra_deg") < 360)
     in_time, limits = _in_time(survey, mjd_range)
@@ -129,14 +129,14 @@ def _refusals(survey: Survey, mjd_range: tuple[float, float] | None) -> list[Ref
         Refusal(
             ~F.coalesce(in_time, F.lit(False)),
             Reason.TIME_INVALID,
-            F.concat_ws(" ", F.lit("MJD"), "mjd_utc", F.lit(f"is not {limits}")),
+            F.concat_ws(" ", F.lit("MJD"), "mjd", F.lit(f"is not {limits}")),
         ),
     ]
 
 
 def _in_time(survey: Survey, mjd_range: tuple[float, float] | None) -> tuple[Column, str]:
     """Whether an alert's time makes sense, and the limits in words."""
-    mjd = F.col("mjd_utc")
+    mjd = F.col("mjd")
     if mjd_range is not None:
         limits = f"between MJD {mjd_range[0]} and {mjd_range[1]}"
         return mjd.between(*map(F.lit, mjd_range)), limits

@@ -15,12 +15,12 @@ from broker.packets.datum import describe
 from broker.packets.inline import inlined
 from broker.packets.reasons import Reason
 from broker.packets.schemas import canonical
+from broker.tables.layout import HEADERS, header_path
 from broker.tables.storage import Storage
 
 # Rubbish must not grow the decoder without end; real surveys change versions a few times a year.
 LEARN_AT_ONCE = 16
 MOST_HEADERS = 128
-_FOLDER = "headers"
 
 
 @dataclass(frozen=True)
@@ -97,8 +97,8 @@ class KnownHeaders:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
         self._headers = [
-            Header(**json.loads(storage.read_text(f"{_FOLDER}/{name}")))
-            for name in storage.names(_FOLDER)
+            Header(**json.loads(storage.read_text(f"{HEADERS}/{name}")))
+            for name in storage.names(HEADERS)
             if name.endswith(".json")
         ]
 
@@ -113,6 +113,6 @@ class KnownHeaders:
         fresh = [header for header in headers if header.digest not in known]
         fresh = fresh[: max(0, MOST_HEADERS - len(known))]
         for header in fresh:
-            self._storage.write_text(json.dumps(vars(header)), f"{_FOLDER}/{header.digest}.json")
+            self._storage.write_text(json.dumps(vars(header)), header_path(header.digest))
         self._headers = sorted([*self._headers, *fresh], key=lambda header: header.digest)
         return len(fresh)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from broker.errors import DataLoss
 from broker.kafka.positions import TopicPartition, Watermarks, parse_offsets
+from broker.tables.layout import checkpoint_folder
 from broker.tables.storage import Storage
 
 
@@ -144,5 +145,6 @@ def _loss(at: TopicPartition, start: int, until: int, why: str) -> DataLoss:
     return DataLoss(
         f"records are missing: topic {at.topic}, partition {at.partition}, offsets {start} to "
         f"{until - 1} ({why}). If they cannot be had again, remove the folder "
-        "checkpoints/stream2raw and start with --from earliest; the audit will name the gap"
+        f"{checkpoint_folder('stream2raw')} and start with --from earliest; the audit will name "
+        "the gap"
     )

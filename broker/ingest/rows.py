@@ -14,20 +14,32 @@ from broker.errors import InputError
 from broker.ingest.headers import parse_header
 from broker.ingest.healpix import healpix29
 from broker.packets.reasons import Reason
+from broker.spark.types import to_arrow_schema
+from broker.surveys import Survey
+from broker.tables.declaration import check_schema
+from broker.tables.quarantine_schema import QUARANTINE_SCHEMA
+from broker.tables.raw_schema import raw_schema
 
 _DIAGNOSIS = StructType().add("reason", StringType()).add("detail", StringType())
 
 
-def raw_rows(checked: DataFrame) -> DataFrame:
-    """Rows of the raw table: the sound packets among checked ones.
+def raw_rows(checked: DataFrame, survey: Survey) -> DataFrame:
+    """Rows of the survey's raw table: the sound packets among checked ones.
 
     Returns
     -------
     DataFrame
         The packet under its own names, ``alert_id``, ``object_id``, ``healpix29``, the struct
         ``ingest`` and ``night``. The bytes are kept where a field has no column.
+
+    Raises
+    ------
+    PublishError
+        They are not as declared.
     """
-    return checked.where(F.col("reason").isNull()).select("record.*", *_raw_columns())
+    rows = checked.where(F.col("reason").isNull()).select("record.*", *_raw_columns())
+    check_schema(to_arrow_schema(rows.schema), raw_schema(survey), "raw")
+    return rows
 
 
 @cache
@@ -61,11 +73,16 @@ def quarantine_rows(checked: DataFrame, survey: str, stage: str) -> DataFrame:
     DataFrame
         ``survey, stage, reason, detail, topic, partition, offset, kafka_timestamp, value,
         alert_id, night``; the night is the UTC date of arrival.
+
+    Raises
+    ------
+    PublishError
+        They are not as declared.
     """
     refused = checked.where(F.col("reason").isNotNull())
     header = F.when(F.col("reason") == Reason.HEADER_UNKNOWN.value, F.col("packet"))
     diagnosed = refused.withColumn("_header", diagnose_header(header))
-    return diagnosed.select(
+    rows = diagnosed.select(
         F.lit(survey).alias("survey"),
         F.lit(stage).alias("stage"),
         F.coalesce("_header.reason", "reason").alias("reason"),
@@ -78,6 +95,8 @@ def quarantine_rows(checked: DataFrame, survey: str, stage: str) -> DataFrame:
         "alert_id",
         F.date_format("kafka_timestamp", "yyyyMMdd").cast("int").alias("night"),
     )
+    check_schema(to_arrow_schema(rows.schema), QUARANTINE_SCHEMA, "quarantine")
+    return rows
 
 
 @arrow_udf(returnType=_DIAGNOSIS)  # type: ignore[call-overload, untyped-decorator]

@@ -14,7 +14,7 @@ from broker.ingest.offsets import Reached, Span
 from broker.kafka.positions import TopicPartition, format_offsets
 from broker.kafka.topic_names import is_pattern, matching
 from broker.settings.kafka import KafkaSettings
-from broker.spark.constants import time_of_batch
+from broker.spark.columns import time_of_batch
 
 _EARLIEST = -2
 _FETCHING = {

@@ -12,7 +12,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from broker.packets.inline import inlined
+from broker.packets.inline import HIDDEN_NAMESAKE, inlined
 from broker.packets.schemas import Schema, load_schema
 from broker.packets.walk import AvroField, AvroType, map_inner, non_null, with_nullable_fields
 from broker.surveys import Survey
@@ -68,7 +68,8 @@ def _align_record(writer: AvroType, reader: AvroType, path: str, unknown: list[s
         name = f"{path}{field['name']}"
         target = readable.get(field["name"])
         if target is None or not _fits(field["type"], target):
-            unknown.append(name)
+            if HIDDEN_NAMESAKE not in name:
+                unknown.append(name)
             # A name that no reader has: Avro reads past the field.
             return {**field, "name": f"{field['name']}__not_read"}
         avro_type = _align_type(field["type"], target, f"{name}.", unknown)

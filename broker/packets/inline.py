@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from broker.packets.walk import AvroField, AvroType, map_inner
+from broker.packets.walk import AvroType, map_inner
+
+HIDDEN_NAMESAKE = "__namesake"
+"""Ends the name of a field whose name another field of the record has too."""
 
 
 def inlined(schema: AvroType, name: str) -> AvroType:
@@ -56,14 +59,26 @@ def _definition(name: str, path: str, named: dict[str, Any]) -> AvroType:
 
 
 def _record(record: dict[str, Any], path: str, named: dict[str, Any]) -> AvroType:
-    def placed(field: AvroField) -> AvroField:
-        name = field["name"]
-        return {"name": name, "type": _at(field["type"], f"{path}_{name}", named)}
-
     named[record["name"]] = None
-    fields = [placed(field) for field in record["fields"]]
+    fields = [
+        {"name": name, "type": _at(field["type"], f"{path}_{name}", named)}
+        for name, field in zip(_distinct_names(record), record["fields"], strict=True)
+    ]
     named[record["name"]] = record
     return {"type": "record", "name": path, "fields": fields}
+
+
+def _distinct_names(record: dict[str, Any]) -> list[str]:
+    """Names of a record's fields; of several with one name the last keeps it.
+
+    Java's Avro refuses namesakes, which WINTER's schema has (``sgmag1``). What writes them from
+    one dictionary gives all of them one value, and a dictionary keeps the last.
+    """
+    names = [str(field["name"]) for field in record["fields"]]
+    return [
+        f"{name}{HIDDEN_NAMESAKE}{names[:k].count(name)}" if name in names[k + 1 :] else name
+        for k, name in enumerate(names)
+    ]
 
 
 def _without_docs(avro_type: AvroType) -> AvroType:

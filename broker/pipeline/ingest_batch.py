@@ -93,21 +93,21 @@ def _stage_sound(decoder: PacketDecoder, packets: DataFrame, attempt: Attempt) -
     if decoder.knows_nothing:
         decoder.learn(packets)
     rest = packets
-    total = done = _stage_raw(decoder.decode(packets), attempt)
+    total = done = _stage_raw(decoder, packets, attempt)
     for _ in range(_LEARNING_ROUNDS):
         if not done.unknown:
             break
         rest = decoder.unknown(rest)  # to what was known until now
         if not decoder.learn(rest):
             break
-        done = _stage_raw(decoder.decode(rest), attempt)
+        done = _stage_raw(decoder, rest, attempt)
         total = replace(total, written=total.written + done.written)
     return total
 
 
-def _stage_raw(checked: DataFrame, attempt: Attempt) -> _Pass:
-    counted, seen = _observed(checked)
-    attempt.stage_table(raw_rows(counted), "raw")
+def _stage_raw(decoder: PacketDecoder, packets: DataFrame, attempt: Attempt) -> _Pass:
+    counted, seen = _observed(decoder.decode(packets))
+    attempt.stage_table(raw_rows(counted, decoder.survey), "raw")
     return _Pass(**{name: value or 0 for name, value in seen.get.items()})
 
 

@@ -34,13 +34,14 @@ from broker.pipeline.runner import Stream
 from broker.settings import IngestSettings, Settings
 from broker.sinks.publish import Publisher
 from broker.surveys import get_survey
+from broker.tables.layout import checkpoint_folder
 from broker.tables.ledger_row import LedgerRow, OffsetRange
 from broker.tables.stages import RAW
 from broker.tables.storage import Storage
 
 log = logging.getLogger(__name__)
 
-CHECKPOINT = "checkpoints/stream2raw"
+CHECKPOINT = checkpoint_folder("stream2raw")
 # Until packets have been seen, they are taken to be as large as ZTF's.
 _PACKET_BYTES = 75_000
 _SAMPLE = 100

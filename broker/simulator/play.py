@@ -28,7 +28,7 @@ from broker.simulator.messages import FramedMessage, Framer, SimulatedAlert, Sto
 from broker.simulator.order import StoredNight
 from broker.simulator.send import Deliveries, Sender, prepare_topic
 from broker.simulator.sources import Group, ParquetNight, find_groups
-from broker.simulator.stopping import stop_signals
+from broker.stopping import stop_signals
 from broker.surveys import get_survey
 from broker.surveys.base import SCHEMAS_FOLDER
 

@@ -1,7 +1,7 @@
-"""Packets that go out, encoded in the executors with a schema derived from the rows' own types.
+"""Outgoing packet formats: Avro schemas derived from Spark types, encoded in the executors.
 
-Defaults and documentation are left out: the schema travels as the key of
-every message, and whoever reads with the writer's own schema needs neither.
+The schemas have neither defaults nor documentation: they are the key of every message, and a
+reader that uses the writer's own schema needs neither.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from broker.packets.types import avro_record
 from broker.spark.types import to_arrow_schema
 
 VERSION = "1.0"
-"""Of the packets' make-up; which columns a science row has is in the schema itself."""
+"""Version of the packets' format; the columns of a science row are in the schema itself."""
 
 
 @dataclass(frozen=True)
-class PacketKind:
-    """One make-up of packets: its columns and its schema.
+class PacketFormat:
+    """Format of packets: columns and Avro schema.
 
     Parameters
     ----------
     columns
-        The packet's top-level fields, in order.
+        Top-level fields of a packet, in order.
     schema
         Writer schema as compact JSON.
     """
@@ -40,23 +40,23 @@ class PacketKind:
 
     @property
     def fingerprint(self) -> str:
-        """Short identity of the schema."""
+        """Fingerprint of the schema."""
         return fingerprint(parse_schema_text(self.schema.encode()))
 
     def encoded(self) -> Column:
-        """The packet as a bare Avro datum."""
+        """Column of packets as bare Avro data."""
         return to_avro(F.struct(*self.columns), self.schema)
 
 
 def packet_schema(fields: StructType, survey: str) -> str:
-    """Writer schema of packets with these fields, as compact JSON.
+    """Derive the writer schema of packets with these fields, as compact JSON.
 
     Parameters
     ----------
     fields
         Type of the struct that is encoded.
     survey
-        Whose alerts they are: the schema is called ``nightjar.<survey>.alert``.
+        Survey of the alerts: the schema is called ``nightjar.<survey>.alert``.
     """
     record = avro_record(to_arrow_schema(fields), "alert")
     record |= {"namespace": f"nightjar.{survey}", "version": VERSION}
