@@ -1,4 +1,4 @@
-"""Iterate over alerts, from a Kafka topic or from files, for scripts and notebooks.
+"""Iterator over alerts, from a Kafka topic or from files, for scripts and notebooks.
 
 ::
 
@@ -70,7 +70,7 @@ class Alerts(Iterator[Alert]):
         return next(self._alerts)
 
     def close(self) -> None:
-        """Let go of the topic or archive before the end; nothing follows."""
+        """Close the topic or archive before its end; nothing follows."""
         self._alerts.close()
 
     def _chosen(self, messages: Messages) -> Generator[Alert, None, None]:
@@ -141,9 +141,9 @@ def iterate(
     where
         Expression on the fields, see :mod:`broker.client.where`.
     max_alerts
-        End after so many.
+        End after at most this many.
     timeout_seconds
-        Of a topic: end after so long without a message; 0 at its end, None never.
+        Of a topic: end after this many seconds without a message; 0 at its end, None never.
     group
         Of a topic: go on where the last reader of this name stopped. An alert counts as read when
         the next one is asked for, so one whose reader died comes again.
@@ -210,7 +210,7 @@ def _warn(error: InputError) -> None:
 
 
 class _Chooser:
-    """Apply an expression, and tell a field that older packets lack from one that nobody has."""
+    """Selection by an expression; refuses fields that no version of the packets has."""
 
     def __init__(self, where: Where | None) -> None:
         self._where = where
