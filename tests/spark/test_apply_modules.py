@@ -34,8 +34,8 @@ ARROW_ROWS = "spark.sql.execution.arrow.maxRecordsPerBatch"
 
 
 @pytest.fixture(scope="module")
-def packets(shared_data: Path) -> list[Packet]:
-    return ztf_packets(shared_data)
+def packets(recorded_data: Path | None) -> list[Packet]:
+    return ztf_packets(recorded_data)
 
 
 @pytest.fixture(scope="module")
@@ -190,35 +190,23 @@ def test_seconds_and_failures_of_each_module_are_measured(
 
 
 def test_a_module_that_reads_a_field_the_packets_lack_is_refused(
-    spark: SparkSession, shared_data: Path, project_root: Path, tmp_path: Path
+    spark: SparkSession, recorded_data: Path | None, tmp_path: Path
 ) -> None:
-    raw = elasticc_frame(spark, shared_data, project_root, tmp_path)
+    packets = elasticc_packets(recorded_data, nights=1)
+    raw = as_frame(spark, raw_table(packets, "elasticc"), tmp_path)
     settings = ScienceSettings(modules=("tests.unit.science.plug_ins:Faint",))
     with pytest.raises(SettingsError, match=r"faint reads candidate\.field, which the packets of"):
         apply_modules(raw, get_survey("elasticc"), settings, SCIENCE_AT)
 
 
 def test_elasticc_rows_are_those_of_the_pass_without_spark(
-    spark: SparkSession, shared_data: Path, project_root: Path, tmp_path: Path
+    spark: SparkSession, recorded_data: Path | None, tmp_path: Path
 ) -> None:
-    raw = elasticc_frame(spark, shared_data, project_root, tmp_path)
+    packets = elasticc_packets(recorded_data, nights=1)
+    raw = as_frame(spark, raw_table(packets, "elasticc"), tmp_path)
     found = collect(apply_modules(raw, get_survey("elasticc"), SETTINGS, SCIENCE_AT))
-    packets = elasticc_packets(*elasticc_night(shared_data, project_root))
     expected = Computed(packets, SciencePass("elasticc", SETTINGS)).rows
     for row, wanted, packet in zip(found, expected, packets, strict=True):
         wanted.pop("errors")
         assert {name: row[name] for name in wanted} == wanted
         assert row["diaSource"] == packet["diaSource"]
-
-
-def elasticc_night(shared_data: Path, project_root: Path) -> tuple[Path, Path]:
-    archives = (shared_data / "elasticc/fink").glob("NITE*.tar.gz")
-    largest = max(archives, key=lambda path: path.stat().st_size)
-    return largest, project_root / "schemas/elasticc/0.9"
-
-
-def elasticc_frame(
-    spark: SparkSession, shared_data: Path, project_root: Path, folder: Path
-) -> DataFrame:
-    packets = elasticc_packets(*elasticc_night(shared_data, project_root))
-    return as_frame(spark, raw_table(packets, "elasticc"), folder)
