@@ -60,18 +60,18 @@ def check(file: FileArgument, conf: ConfOption = None, words: SetOption = None) 
     console = Console(highlight=False, soft_wrap=True)
     for warning in bench.check(read).warnings:
         console.print(f"[yellow]{warning}[/]")
-    console.print(f"{read.filter.name} ({read.filter.digest}) can be used: {len(clauses)} clauses")
+    console.print(f"{read.filter.name} ({read.filter.digest}) can be used; clauses: {len(clauses)}")
     wanted = read.filter.examples
     if not wanted:
         return
     try:
         results = try_examples(bench.rows(), clauses, wanted)
     except UsageError as error:
-        console.print(f"its examples are not tried: {error}")
+        console.print(f"its examples were not tried: {error}")
         return
     failed = {alert: clause for alert, clause in results.items() if clause is not None}
-    console.print(f"{len(results) - len(failed)} of {len(wanted)} examples pass", end="")
-    console.print(f", {len(wanted) - len(results)} are not in the tables")
+    console.print(f"examples that pass: {len(results) - len(failed)} of {len(wanted)}", end="")
+    console.print(f"; not in the tables: {len(wanted) - len(results)}")
     if failed:
         lines = [f"alert {alert} fails {clause}" for alert, clause in failed.items()]
         raise CheckFailed("\n".join(lines))

@@ -1,4 +1,4 @@
-"""Check filters by Spark's own analysis against the science schema."""
+"""Checker: validates filters by Spark's own analysis against the science schema."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from broker.filters.shared_sql import DuckDBReader, outside_shared_sql
 from broker.filters.tree import Tree
 
 NO_MATCH = -1
-"""Stands for a filter that an alert does not pass, where others give their position."""
+"""Value of a filter that an alert does not pass, instead of its index."""
 _SPARKS_LOGGERS = ("SQLQueryContextLogger", "DataFrameQueryContextLogger")
 _NOT_EXPRESSIONS = ("Alias", "MultiAlias", "UnresolvedStar", "UnresolvedAlias")
 
@@ -41,7 +41,7 @@ class CheckedFilter:
     evaluated
         The same tree with float numbers beside float columns, as Spark gets it.
     warnings
-        What another engine may read differently, with its place.
+        Parts that another engine may read differently, with their location.
     """
 
     file: FilterFile
@@ -54,14 +54,14 @@ class CheckedFilter:
         """The filter itself."""
         return self.file.filter
 
-    def match(self, session: SparkSession, position: int) -> Column:
-        """Return this number for an alert that passes, else `NO_MATCH`."""
+    def match(self, session: SparkSession, index: int) -> Column:
+        """Column with the index for alerts that pass, else `NO_MATCH`."""
         passes = guarded(session, self.evaluated.expression)
-        return F.when(passes, F.lit(position)).otherwise(F.lit(NO_MATCH))
+        return F.when(passes, F.lit(index)).otherwise(F.lit(NO_MATCH))
 
 
 class Checker:
-    """Checks filters of one survey; starts no job but in `try_out`.
+    """Checks filters of one survey; only `try_out` starts a Spark job.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ class Checker:
     Attributes
     ----------
     session
-        Where filters are evaluated.
+        Session in which filters are evaluated.
     """
 
     def __init__(self, spark: SparkSession, survey: str, schema: StructType) -> None:
@@ -108,11 +108,12 @@ class Checker:
         """Evaluate filters once, compiled, on an alert of nulls.
 
         Some constants, such as a date format that does not exist, fail only when the compiled
-        code starts, where nothing can guard the other filters.
+        code starts, where they would stop the other filters too.
 
         Returns
         -------
-        Names of the filters that fail, each with its error.
+        dict
+            Name of each filter that fails → its error.
         """
         with _silent_spark():
             if not checked or self._failure(checked) is None:

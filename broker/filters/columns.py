@@ -1,4 +1,4 @@
-"""Columns by their full paths, and the one that an author may have meant."""
+"""Paths of the science columns, and the nearest one to a misspelt path."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ def column_paths(schema: StructType, prefix: str = "") -> Iterator[str]:
     """Yield every column and field by its dotted path, such as ``real_bogus.score``."""
     for field in schema:
         yield f"{prefix}{field.name}"
-        kind = field.dataType
-        while isinstance(kind, ArrayType):
-            kind = kind.elementType
-        if isinstance(kind, StructType):
-            yield from column_paths(kind, f"{prefix}{field.name}.")
+        dtype = field.dataType
+        while isinstance(dtype, ArrayType):
+            dtype = dtype.elementType
+        if isinstance(dtype, StructType):
+            yield from column_paths(dtype, f"{prefix}{field.name}.")
 
 
 def nearest_path(path: str, known: Sequence[str]) -> str | None:

@@ -84,16 +84,16 @@ class Filter(BaseModel):
 
 @dataclass(frozen=True)
 class FilterFile:
-    """A filter with the file that it was read from."""
+    """A filter with its file."""
 
     path: Path
     text: str
     filter: Filter
 
     def place(self, start: int) -> str:
-        """Where character ``start`` of the where is: ``file:line:column``, counted from 1."""
+        """Location of character ``start`` of the where: ``file:line:column``, counted from 1."""
         where = self.filter.where
-        # A description may say the same in the same words.
+        # A description may contain the same text.
         key = _position_of_key(self.text, "where")
         begin = self.text.find(where, key)
         if begin < 0:  # written with escapes, so that file and value differ
@@ -148,7 +148,7 @@ def line_of_key(text: str, key: str) -> int:
 
 
 def _position_of_key(text: str, key: str) -> int:
-    """Where the line of a key begins, 0 if there is none."""
+    """Start of the line of a key, 0 if there is none."""
     found = re.search(rf"""^[ \t]*["']?{re.escape(key)}["']?[ \t]*[.=]""", text, re.MULTILINE)
     return found.start() if found else 0
 

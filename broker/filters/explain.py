@@ -1,4 +1,4 @@
-"""Spark's errors about a where, said to the filter's author: place, cause, nearest column."""
+"""Spark's errors about a where, as messages for authors: location, cause, nearest column."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _GROUPING = ("MISSING_GROUP_BY", "MISSING_AGGREGATION", "UNSUPPORTED_GROUPING_EX
 
 
 def explained(file: FilterFile, error: PySparkException, paths: Sequence[str]) -> InputError:
-    """Return the error to raise for one of Spark's.
+    """Translate one of Spark's errors.
 
     Parameters
     ----------
     paths
-        All columns and fields that there are.
+        All columns and fields of the science table.
     """
     condition = error.getCondition() or ""
     fragment, start = _culprit(file.filter.where, error)
@@ -39,7 +39,7 @@ def explained(file: FilterFile, error: PySparkException, paths: Sequence[str]) -
 
 
 def more_than_one_condition(file: FilterFile, parsed: Tree) -> InputError:
-    """Return the error for ``mag < 18 is_real``, which Spark takes for a name of the result."""
+    """Error for ``mag < 18 is_real``, whose last word Spark reads as a name of the result."""
     where = file.filter.where
     children = parsed.root.children
     stop = parsed.span(children[0])[1] if children else 0
@@ -49,7 +49,7 @@ def more_than_one_condition(file: FilterFile, parsed: Tree) -> InputError:
 
 
 def first_sentence(error: PySparkException) -> str:
-    """Spark's message without its code, its advice, its plan and its state number."""
+    """Spark's message without code, advice, plan and SQLSTATE."""
     text = str(error).strip().partition("\n")[0]
     text = re.sub(r"^\[[\w.]+\]\s*", "", text)
     text = re.sub(r"\s*(SQLSTATE: \w+.*|\(line \d+, pos \d+\).*)$", "", text)
@@ -59,7 +59,7 @@ def first_sentence(error: PySparkException) -> str:
 
 
 def _culprit(where: str, error: PySparkException) -> tuple[str, int]:
-    """What an error is about and where it begins."""
+    """Fragment that an error is about, and its start in the where."""
     for context in error.getQueryContext():
         if context.contextType().name == "SQL":
             return str(context.fragment()), int(context.startIndex())
