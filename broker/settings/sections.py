@@ -71,7 +71,14 @@ class FiltersSettings(Section):
     """Which alerts go out."""
 
     folder: Path = Field(description="one TOML file per filter, at its top or in <survey>/")
-    own_folder: Path | None = Field(None, description="a second folder of filters, of your own")
+    own_folder: Path | None = Field(
+        None, description="a second folder of filters, of your own; empty: none"
+    )
+
+    @field_validator("own_folder", mode="before")
+    @classmethod
+    def _empty_is_none(cls, folder: object) -> object:
+        return None if folder == "" else folder
 
 
 class DistributeSettings(Section):

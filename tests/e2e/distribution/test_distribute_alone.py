@@ -62,9 +62,9 @@ def test_no_filter_file_stops_the_others_and_changes_are_taken_in_between_batche
         (site.filters / f"{name}.toml").unlink()
     site.write_filter("bright", "mag < 17")
     expected = site.expected()
-    assert site.published()["bright"] == expected["bright"]
+    assert site.sent()["bright"] == expected["bright"]
     second_batch = [number for number in expected["faint"] if number in _ids_of(site, 1)]
-    assert site.published()["faint"] == second_batch != []
+    assert site.sent()["faint"] == second_batch != []
 
 
 def test_a_renamed_filter_continues_in_a_topic_that_topics_names(
