@@ -8,24 +8,24 @@ marker topic names, so that batches of a filter with an old name count in its ol
 from __future__ import annotations
 
 import datetime as dt
-import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import duckdb
-import pyarrow as pa
-import pyarrow.dataset as ds
 
 from broker.audit.finding import Finding
-from broker.kafka.cluster import Topics
-from broker.kafka.reader import first_offsets, read_committed
+from broker.kafka.cluster import KafkaCluster
+from broker.kafka.positions import TopicPartition
+from broker.kafka.reader import read_committed
+from broker.kafka.topic_names import marker_topic
 from broker.nights import NightRange
-from broker.sinks.marker_topic import NAME, SentFilter, read_marker_topic, topic_of
+from broker.sinks.marker_topic import SentFilter, read_marker_topic
 from broker.tables.files import files_of, retry_while_replaced
+from broker.tables.filter_texts import FilterTexts
 from broker.tables.ledger_row import LedgerRow
-from broker.tables.read_arrow import ALERT_ID, rows_of_table
+from broker.tables.read_arrow import ALERT_ID, parts_of, rows_of_table
 from broker.tables.storage import Storage
 
 _PATIENCE_SECONDS = 30.0
@@ -92,8 +92,9 @@ def check_filters(science: Iterable[LedgerRow], distributed: Iterable[LedgerRow]
 
 def check_matches(storage: Storage, distributed: Sequence[LedgerRow]) -> Finding:
     """Per batch and filter: rows that match by DuckDB = matches in the ledger."""
-    where = _WhereByDigest(storage)
-    digests = {count.digest: where(count.digest) for row in distributed for count in row.by_filter}
+    texts = FilterTexts(storage)
+    ran = {count.digest for row in distributed for count in row.by_filter}
+    digests = {digest: texts.where(digest) for digest in ran}
     found = retry_while_replaced(lambda: _count_all_matches(storage, digests))
     differences, total, skipped = [], 0, set()
     for row in distributed:
@@ -123,8 +124,8 @@ def check_messages(
 ) -> Finding:
     """Per batch and filter: messages committed = in the ledger, without duplicates."""
     batch_of = defaultdict(lambda: _UNKNOWN, _batch_of_alerts(storage))
-    known = Topics(topics.options, _PATIENCE_SECONDS).partitions()
-    marker = topic_of(topics.prefix, topics.survey, NAME)
+    known = KafkaCluster(topics.options, _PATIENCE_SECONDS).topics()
+    marker = marker_topic(topics.prefix, topics.survey)
     described = _described_filters(topics, marker, known)
     names = sorted({count.name for row in distributed for count in row.by_filter})
     compared = []
@@ -204,31 +205,11 @@ class _Matches:
     not_evaluated: set[str] = field(default_factory=set)
 
 
-class _WhereByDigest:
-    """Conditions of the filters, as kept when they ran."""
-
-    def __init__(self, storage: Storage) -> None:
-        self._storage = storage
-        self._known: dict[str, str | None] = {}
-
-    def __call__(self, digest: str) -> str | None:
-        if digest not in self._known:
-            path = f"ledger/filters/{digest}.toml"
-            found = self._storage.exists(path)
-            text = self._storage.read_text(path) if found else ""
-            self._known[digest] = tomllib.loads(text)["where"] if found else None
-        return self._known[digest]
-
-
 def _count_all_matches(storage: Storage, digests: Mapping[str, str | None]) -> _Matches:
     """Count every filter's matches in every batch, night by night."""
     files = files_of(storage, "science")
     found = _Matches(not_evaluated={digest for digest, where in digests.items() if where is None})
-    datasets = [_dataset(storage, paths) for paths in files.archived.values()]
-    online = [path for paths in files.online.values() for path in paths]
-    if online:
-        datasets.append(_dataset(storage, online))
-    for dataset in datasets:
+    for dataset in parts_of(storage, files):
         with duckdb.connect() as connection:
             connection.register("science", dataset)
             found.batches.update(_by_batch(connection, "true"))
@@ -265,8 +246,9 @@ def _read(
     sent = _Sent()
     if not partitions:
         return sent
-    first = first_offsets(options, topic, partitions, _PATIENCE_SECONDS)
-    expired = {partition for partition, offset in first.items() if offset > 0}
+    wanted = {TopicPartition(topic, number) for number in range(partitions)}
+    kept = KafkaCluster(options, _PATIENCE_SECONDS).watermarks(wanted)
+    expired = {at.partition for at, marks in kept.items() if marks.low > 0}
     seen: set[tuple[int, str]] = set()
     for message in read_committed(options, topic, partitions, _PATIENCE_SECONDS):
         headers: dict[str, Any] = dict(message.headers() or ())
@@ -290,16 +272,3 @@ def _batch_of_alerts(storage: Storage) -> dict[int, str]:
     names = keys.dictionary.to_pylist()
     ids = rows["alert_id"].to_pylist()
     return {id_: names[k] for id_, k in zip(ids, keys.indices.to_pylist(), strict=True)}
-
-
-def _dataset(storage: Storage, paths: Sequence[str]) -> ds.Dataset:
-    """Files of the archive, which have a column ``batch``, or of the online table."""
-    columns = [("night", pa.int32())]
-    if "/batch=" in paths[0]:
-        columns.append(("batch", pa.string()))
-    return ds.dataset(
-        list(paths),
-        filesystem=storage.filesystem,
-        format="parquet",
-        partitioning=ds.partitioning(pa.schema(columns), flavor="hive"),
-    )

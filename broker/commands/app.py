@@ -75,11 +75,21 @@ COMMANDS: dict[str, Entry] = {
     "quarantine": Entry(
         "broker.commands.quarantine:app", "List, show and replay packets that could not be used."
     ),
+    "settings": Entry(
+        "broker.commands.settings:main", "Print every setting: value, origin, meaning."
+    ),
     "pack": Entry("broker.commands.pack:main", "Pack environment and project for a cluster."),
 }
 # A negative number, or a text of several words that begins with a dash, such as an SQL comment:
 # names of options have no blanks and no digits in front.
 _VALUE = re.compile(r"-\.?\d|-(inf|nan)\b|-[^=\s]*\s", re.IGNORECASE)
+
+
+_WHOLE_BROKER = {
+    **dict.fromkeys(("pyspark", "py4j", "lightgbm", "scipy", "prometheus_client"), "broker"),
+    "sklearn": "train",
+}
+"""Package that only an extra installs → that extra."""
 
 
 class LazyGroup(TyperGroup):
@@ -105,7 +115,7 @@ def load(name: str) -> Any:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print(f"nightjar {version('nightjar')}")
+        print(f"nightjar {version('nightjar-broker')}")
         raise typer.Exit
 
 
@@ -158,13 +168,30 @@ def main(words: Sequence[str] | None = None) -> int:
         print(f"nightjar: {error}", file=sys.stderr)
         return error.exit_code
     except Exception as error:  # noqa: BLE001 - exit code 1 would mean "found a difference"
-        failure = _engine_failure(error)
+        failure = _missing_package(error) or _engine_failure(error)
         if failure is None:
             traceback.print_exc()
             return FatalError.exit_code
         print(f"nightjar: {failure}", file=sys.stderr)
         return failure.exit_code
     return 0
+
+
+def run() -> None:
+    """Entry point of the installed program."""
+    sys.exit(main())
+
+
+def _missing_package(error: Exception) -> NightjarError | None:
+    """What to do about a package that only an extra installs; None for other errors."""
+    package = (error.name or "").partition(".")[0] if isinstance(error, ImportError) else ""
+    extra = _WHOLE_BROKER.get(package)
+    if extra is None:
+        return None
+    return UsageError(
+        f"this command needs {package}, which the reader's installation leaves out; install the "
+        f"wheel with its extra [{extra}], as in pip install 'nightjar_broker-….whl[{extra}]'"
+    )
 
 
 def _engine_failure(error: Exception) -> NightjarError | None:

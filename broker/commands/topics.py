@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from broker.commands.options import ConfOption, SetOption, SurveyOption
+from broker.commands.options import ConfOption, JsonOption, ServersOption, SetOption, SurveyOption
 from broker.errors import UsageError
 from broker.settings import load_settings
 from broker.strict_json import as_strict_json
@@ -41,11 +41,9 @@ class TopicLine:
 
 
 def main(
-    survey: SurveyOption = "ztf",
-    servers: Annotated[
-        str | None, typer.Option(help="host:port of Kafka. Default: the settings'.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    survey: SurveyOption = None,
+    servers: ServersOption = None,
+    as_json: JsonOption = False,
     conf: ConfOption = None,
     words: SetOption = None,
 ) -> None:
@@ -53,7 +51,7 @@ def main(
 
     Reads only Kafka, so it works wherever the topics can be read.
     """
-    settings = load_settings(survey, conf, words or ())
+    settings = load_settings(survey, conf, words)
     options = settings.kafka.output_options()
     lines = read_lines(settings, options | ({"bootstrap.servers": servers} if servers else {}))
     if as_json:
@@ -70,12 +68,13 @@ def read_lines(settings: Settings, options: dict[str, str]) -> list[TopicLine]:
     UsageError
         Nothing has been sent there.
     """
-    from broker.kafka.cluster import Topics
-    from broker.sinks.marker_topic import NAME, read_marker_topic, topic_of
+    from broker.kafka.cluster import KafkaCluster
+    from broker.kafka.topic_names import marker_topic
+    from broker.sinks.marker_topic import read_marker_topic
 
-    topics = Topics(options, _PATIENCE_SECONDS)
-    marker = topic_of(settings.kafka.output_prefix, settings.survey, NAME)
-    known = topics.partitions()
+    cluster = KafkaCluster(options, _PATIENCE_SECONDS)
+    marker = marker_topic(settings.kafka.output_prefix, settings.survey)
+    known = cluster.topics()
     if marker not in known:
         raise UsageError(
             f"Kafka at {options['bootstrap.servers']} has no topic {marker}, so no distribute of "
@@ -84,7 +83,7 @@ def read_lines(settings: Settings, options: dict[str, str]) -> list[TopicLine]:
         )
     content = read_marker_topic(options, marker, known[marker], _PATIENCE_SECONDS)
     topics_of = [item.topic for item in content.filters.values() if item.topic in known]
-    return topic_lines(content, topics.settings(topics_of, "retention.ms"))
+    return topic_lines(content, cluster.configs(topics_of, "retention.ms"))
 
 
 def topic_lines(content: MarkerTopic, retention_ms: dict[str, str]) -> list[TopicLine]:

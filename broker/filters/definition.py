@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import re
@@ -14,6 +13,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from broker.errors import InputError
+from broker.kafka.topic_names import MARKER
+from broker.nearest import did_you_mean
 from broker.surveys import SURVEYS
 
 Payload = Literal["full", "lite", "cutouts", "classification"]
@@ -49,7 +50,7 @@ class Filter(BaseModel):
     @field_validator("name")
     @classmethod
     def _is_free(cls, name: str) -> str:
-        if name == "published":
+        if name == MARKER:
             raise ValueError("the marker topic has that name; choose another")
         return name
 
@@ -134,10 +135,7 @@ def _explain(path: Path, text: str, item: Any) -> str:
         return f"{path}: {key} is required" + (f": {meaning}" if meaning else "")
     place = f"{path}:{line_of_key(text, key)}"
     if item["type"] == "extra_forbidden":
-        known = list(Filter.model_fields)
-        close = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-        hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(known)}"
-        return f"{place}: unknown key {key}; {hint}"
+        return f"{place}: unknown key {key}; {did_you_mean(key, list(Filter.model_fields))}"
     message = item["msg"].removeprefix("Value error, ")
     return f"{place}: {key} = {item['input']!r}: {message}"
 

@@ -15,8 +15,8 @@ from broker.errors import InputError
 from broker.filters.check import NO_MATCH, CheckedFilter, Checker
 from broker.filters.definition import Filter
 from broker.filters.folders import FilterFolders, duplicate_names
-from broker.filters.session import move
-from broker.tables.storage import Storage
+from broker.spark.jvm import move
+from broker.tables.filter_texts import FilterTexts
 
 MATCHES = "matches"
 """Column with the indices of the filters that an alert passes, array<int>, never null."""
@@ -67,7 +67,6 @@ class FilterSet:
         self._checker = Checker(spark, survey, schema)
         self._stamps: dict[Path, _Stamp] = {}
         self._checked: dict[Path, CheckedFilter] = {}
-        self._kept: set[str] = set()
         self._is_lost = False
         stamps = self._stamps_now()
         change = self._read(list(stamps), {})
@@ -120,14 +119,10 @@ class FilterSet:
         """Add the column `MATCHES` to science rows that were read with the declared schema."""
         return move(rows, self.session).withColumn(MATCHES, self._matches)
 
-    def keep(self, storage: Storage) -> None:
+    def keep(self, texts: FilterTexts) -> None:
         """Keep the text of each filter under its digest, where it is not kept yet."""
         for one in self._in_order:
-            digest = one.filter.digest
-            path = f"ledger/filters/{digest}.toml"
-            if digest not in self._kept and not storage.exists(path):
-                storage.write_text(one.file.text, path)
-            self._kept.add(digest)
+            texts.keep(one.filter.digest, one.file.text)
 
     def _stamps_now(self) -> dict[Path, _Stamp]:
         """Modification time, size and inode of each file, to see that it has changed."""

@@ -6,7 +6,7 @@ import datetime as dt
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from pyspark.sql import DataFrame, SparkSession
@@ -15,7 +15,8 @@ from pyspark.sql.types import StructType
 
 from broker.filters import MATCHES, FilterFolders, FilterSet
 from broker.ingest.offsets import batch_time
-from broker.kafka.cluster import Topics
+from broker.kafka.cluster import KafkaCluster
+from broker.kafka.topic_names import marker_topic
 from broker.logs import note
 from broker.pipeline.follow_ledger import finished_batches, follow_ledger
 from broker.pipeline.routes import Routes
@@ -23,27 +24,27 @@ from broker.pipeline.runner import Stream
 from broker.science.engine.science_pass import SciencePass
 from broker.settings import Settings
 from broker.sinks.marker_topic import (
-    NAME,
     TOPIC_CONFIG,
     MarkerTopic,
     batch_message,
     filter_messages,
     read_marker_topic,
-    topic_of,
 )
 from broker.sinks.publish import Attempt, Publisher
 from broker.sinks.transactions import OutgoingMessage, Send, Transactions
 from broker.spark.types import to_spark_schema
 from broker.surveys import get_survey
-from broker.tables.layout import AREAS
+from broker.tables.filter_texts import FilterTexts
+from broker.tables.layout import checkpoint_folder
 from broker.tables.ledger_row import FilterCount, LedgerRow
+from broker.tables.read_spark import batch_rows
 from broker.tables.science_schema import science_schema
 from broker.tables.stages import DISTRIBUTE, SCIENCE, UPSTREAM
 from broker.tables.storage import Storage
 
 log = logging.getLogger(__name__)
 
-CHECKPOINT = "checkpoints/distribute"
+CHECKPOINT = checkpoint_folder("distribute")
 _AT_ONCE = 8000
 """Alerts in the driver's memory at once; a few hundred MB with all their images."""
 # Filters named at most in the line about a batch.
@@ -74,9 +75,10 @@ class Distribute:
     def __post_init__(self) -> None:
         self._storage = Storage(self.settings.survey_root)
         self._publisher = Publisher(self._storage, DISTRIBUTE)
+        self._texts = FilterTexts(self._storage)
         self._options = self.settings.kafka.output_options()
         self._patience = self.settings.distribute.delivery_timeout_seconds
-        self._marker = topic_of(self.settings.kafka.output_prefix, self.settings.survey, NAME)
+        self._marker = marker_topic(self.settings.kafka.output_prefix, self.settings.survey)
 
     def stream(self) -> Stream:
         """Recover what an earlier process left, and describe the query.
@@ -98,7 +100,7 @@ class Distribute:
             self._science,
             skip_bad=self.skip_bad_filters,
         )
-        self._topics = Topics(self._options, self._patience)
+        self._cluster = KafkaCluster(self._options, self._patience)
         self._transactions = Transactions(
             self._options,
             transactional_id(self.settings.survey),
@@ -203,20 +205,15 @@ class Distribute:
     def _read_batch(
         self, table: str, nights: list[int], key: str, columns: StructType
     ) -> DataFrame:
-        return self._read(AREAS[table], [f"night={night}" for night in nights], key, columns)
-
-    def _read(self, area: str, nights: Sequence[str], key: str, columns: StructType) -> DataFrame:
-        folders = [self._storage.uri(f"{area}/{night}/batch={key}") for night in nights]
-        reader = self.spark.read.schema(columns).option("basePath", self._storage.uri(area))
-        return reader.parquet(*folders)
+        return batch_rows(self.spark, self._storage, table, nights, [key], columns)
 
     def _finish(self, attempt: Attempt, row: LedgerRow) -> None:
         self._publisher.finish(attempt, row)
         log_distributed(row)
 
     def _adopt_filters(self) -> None:
-        self._filters.keep(self._storage)
-        self._routes = Routes(self.settings, self._science, self._topics, self._filters.filters)
+        self._filters.keep(self._texts)
+        self._routes = Routes(self.settings, self._science, self._cluster, self._filters.filters)
         self._described = [route.filter for route in self._routes.routes]
         log.info(
             "filters (%d): %s", len(self._described), ", ".join(f.name for f in self._described)
@@ -228,9 +225,9 @@ class Distribute:
         return to_spark_schema(declared, described=False)
 
     def _read_marker_topic(self) -> MarkerTopic:
-        known = self._topics.partitions()
+        known = self._cluster.topics()
         if self._marker not in known:
-            self._topics.make(self._marker, 1, TOPIC_CONFIG)
+            self._cluster.create_topic(self._marker, 1, TOPIC_CONFIG)
         committed = self._publisher.ledger.commit_times(DISTRIBUTE)
         return read_marker_topic(
             self._options, self._marker, known.get(self._marker, 1), self._patience, committed

@@ -9,10 +9,11 @@ from typing import Any
 from pyspark.sql.types import StructType
 
 from broker.filters import Filter
-from broker.kafka.cluster import Topics
+from broker.kafka.cluster import KafkaCluster
+from broker.kafka.topic_names import topic_of
 from broker.pipeline.outgoing import ANSWER, Packets
 from broker.settings import Settings
-from broker.sinks.marker_topic import SentFilter, topic_of
+from broker.sinks.marker_topic import SentFilter
 from broker.sinks.transactions import MAX_MESSAGE_BYTES, OutgoingMessage, partition_of
 from broker.surveys import get_survey
 
@@ -61,8 +62,8 @@ class Routes:
         Of one survey.
     science
         Columns of the science table.
-    topics
-        Topics of the output cluster; missing ones are created.
+    cluster
+        The output cluster; topics that it does not have yet are created.
     filters
         In the order in which an evaluation counts them.
 
@@ -73,16 +74,21 @@ class Routes:
     """
 
     def __init__(
-        self, settings: Settings, science: StructType, topics: Topics, filters: Sequence[Filter]
+        self,
+        settings: Settings,
+        science: StructType,
+        cluster: KafkaCluster,
+        filters: Sequence[Filter],
     ) -> None:
         self._settings = settings
         self.packets = Packets(get_survey(settings.survey), science, filters)
-        known = topics.partitions()
+        known = cluster.topics()
         described = [self._describe(item) for item in filters]
         for item in described:
             if item.topic not in known:
-                topics.make(item.topic, settings.distribute.partitions, self._topic_config())
-                known[item.topic] = settings.distribute.partitions
+                partitions = settings.distribute.partitions
+                cluster.create_topic(item.topic, partitions, self._topic_config())
+                known[item.topic] = partitions
         self.routes = tuple(self._route(item, known[item.topic]) for item in described)
 
     def __getitem__(self, index: int) -> Route:

@@ -20,8 +20,6 @@ from broker.sinks.transactions import OutgoingMessage
 from broker.tables.ledger_row import FilterCount, LedgerRow
 from broker.tables.stages import DISTRIBUTE, SCIENCE
 
-NAME = "published"
-"""End of the topic's name; no filter may have it."""
 TOPIC_CONFIG = {"cleanup.policy": "compact", "message.timestamp.type": "LogAppendTime"}
 _BATCH = "batch:"
 _FILTER = "filter:"
@@ -76,11 +74,6 @@ class MarkerTopic:
         same = {count.name for count in counts if count.digest == stopped.digest}
         running = (self.filters[other] for other in sorted(same & self.filters.keys()))
         return next((other for other in running if other.active), None)
-
-
-def topic_of(prefix: str, survey: str, name: str) -> str:
-    """Name of a filter's topic, or with `NAME` of the marker topic."""
-    return f"{prefix}_{survey}_{name}"
 
 
 def batch_message(topic: str, row: LedgerRow) -> OutgoingMessage:

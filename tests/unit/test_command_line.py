@@ -50,7 +50,7 @@ def test_every_command_of_the_table_loads_and_has_help(
 
 def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
     assert app.main(["--version"]) == 0
-    assert capsys.readouterr().out == f"nightjar {version('nightjar')}\n"
+    assert capsys.readouterr().out == f"nightjar {version('nightjar-broker')}\n"
 
 
 def test_an_unknown_command_suggests_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,16 +7,15 @@ import json
 
 import pyarrow as pa
 
+from broker.kafka.topic_names import marker_topic, topic_of
 from broker.pipeline import metrics
 from broker.pipeline.distribute import transactional_id
 from broker.pipeline.routes import Route, filter_headers
 from broker.sinks.marker_topic import (
-    NAME,
     TOPIC_CONFIG,
     SentFilter,
     batch_message,
     filter_messages,
-    topic_of,
 )
 from broker.tables import stages
 from broker.tables.ledger_row import LEDGER_SCHEMA, FilterCount, LedgerRow
@@ -25,7 +24,7 @@ MARKER = "nightjar_ztf_published"
 
 
 def test_the_marker_topic_keeps_its_name_and_is_compacted() -> None:
-    assert topic_of("nightjar", "ztf", NAME) == MARKER
+    assert marker_topic("nightjar", "ztf") == MARKER
     assert TOPIC_CONFIG["cleanup.policy"] == "compact"
 
 

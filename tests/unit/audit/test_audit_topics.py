@@ -12,6 +12,7 @@ import pytest
 from broker.audit import topics as audit_topics
 from broker.audit.finding import Finding
 from broker.audit.topics import OutputTopics, check_filters, check_matches, check_messages
+from broker.kafka.positions import TopicPartition, Watermarks
 from broker.sinks.marker_topic import MarkerTopic, SentFilter
 from broker.tables.ledger import Ledger
 from broker.tables.ledger_row import FilterCount, LedgerRow
@@ -92,13 +93,16 @@ def output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Output:
     class Known:
         def __init__(self, *_: Any) -> None: ...
 
-        def partitions(self) -> dict[str, int]:
+        def topics(self) -> dict[str, int]:
             return dict.fromkeys([*made.topics, "nightjar_ztf_published"], 1)
+
+        def watermarks(self, partitions: set[TopicPartition]) -> dict[TopicPartition, Watermarks]:
+            return {at: Watermarks(made.first_offset, 10**9) for at in partitions}
 
     def committed(_options: Any, topic: str, *_: Any) -> Iterator[Received]:
         return iter(made.topics[topic])
 
-    monkeypatch.setattr(audit_topics, "Topics", Known)
+    monkeypatch.setattr(audit_topics, "KafkaCluster", Known)
 
     def marked(_options: Any, topic: str, *_: Any) -> MarkerTopic:
         assert topic == "nightjar_ztf_published"
@@ -106,7 +110,6 @@ def output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Output:
 
     monkeypatch.setattr(audit_topics, "read_marker_topic", marked)
     monkeypatch.setattr(audit_topics, "read_committed", committed)
-    monkeypatch.setattr(audit_topics, "first_offsets", lambda *_: {0: made.first_offset})
     return made
 
 
