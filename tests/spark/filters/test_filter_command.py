@@ -108,10 +108,10 @@ def test_check_refuses_a_file_in_use_in_another_surveys_folder(run: Run, tmp_pat
 
 
 def test_test_prints_nights_clauses_and_public_pages(run: Run) -> None:
-    path = PROJECT_ROOT / "conf" / "filters" / "ztf" / "bright_new.toml"
+    path = PROJECT_ROOT / "conf" / "filters" / "ztf" / "real_not_solar_system.toml"
     code, out, _ = run("test", str(path), "--nights", ALL)
     assert code == 0
-    assert "age_days BETWEEN 0.02 AND 10" in out
+    assert "NOT solar_system.is_known" in out
     assert out.count("https://alerce.online/object/ZTF") == 5
 
 
