@@ -109,9 +109,9 @@ class Checker:
                 raise explained(file, error, self._paths) from None
             except Py4JJavaError as error:
                 reason = str(error.java_exception.toString()).partition("\n")[0]
-                raise InputError(f"{file.place(0)}: Spark cannot read this: {reason}") from None
+                raise InputError(f"{file.location(0)}: Spark cannot read this: {reason}") from None
             except RecursionError:
-                raise InputError(f"{file.place(0)}: the where is nested too deeply") from None
+                raise InputError(f"{file.location(0)}: the where is nested too deeply") from None
 
     def try_out(self, checked: Sequence[CheckedFilter]) -> dict[str, InputError]:
         """Evaluate filters once, compiled, on an alert of nulls.
@@ -128,9 +128,9 @@ class Checker:
             if not checked or self._failure(checked) is None:
                 return {}
             failures = {one.filter.name: self._failure([one]) for one in checked}
-        places = {one.filter.name: one.file.place(0) for one in checked}
+        locations = {one.filter.name: one.file.location(0) for one in checked}
         return {
-            name: InputError(f"{places[name]}: {name} cannot be evaluated: {reason}")
+            name: InputError(f"{locations[name]}: {name} cannot be evaluated: {reason}")
             for name, reason in failures.items()
             if reason is not None
         }
@@ -145,7 +145,7 @@ class Checker:
         analysed = _condition(plan, where)
         if analysed.root.type_name != "boolean":
             raise InputError(
-                f"{file.place(0)}: the where is not a condition but a value of type "
+                f"{file.location(0)}: the where is not a condition but a value of type "
                 f"{analysed.root.type_name}; compare it with something"
             )
         evaluated = with_float_numbers(where, lambda text: _condition(self._plan(text), text))
@@ -164,10 +164,12 @@ class Checker:
                 tree = Tree(expression, file.filter.where)
                 found = find_refused(tree, java_classes(self.session))
                 if found is not None:
-                    place = file.place(tree.span(found[0])[0])
-                    raise InputError(f"{place}: {tree.fragment(found[0])} is refused: {found[1]}")
+                    location = file.location(tree.span(found[0])[0])
+                    raise InputError(
+                        f"{location}: {tree.fragment(found[0])} is refused: {found[1]}"
+                    )
         if len(selecting) > 1:
-            raise InputError(f"{file.place(0)}: the where is refused: it groups alerts by time")
+            raise InputError(f"{file.location(0)}: the where is refused: it groups alerts by time")
 
     def _plan(self, where: str) -> list[Any]:
         """Nodes of the analysed plan that selects a where from the science table, that one last."""
@@ -178,10 +180,10 @@ class Checker:
         found = False
         for node, tree, what in outside_shared_sql(parsed, analysed):
             found = True
-            yield f"{file.place(tree.span(node)[0])}: {tree.fragment(node)} {what}"
+            yield f"{file.location(tree.span(node)[0])}: {tree.fragment(node)} {what}"
         objection = None if found else self._duckdb.objection(file.filter.where)
         if objection is not None:
-            yield f"{file.place(0)}: DuckDB does not read this where: {objection}"
+            yield f"{file.location(0)}: DuckDB does not read this where: {objection}"
 
     def _failure(self, checked: Sequence[CheckedFilter]) -> str | None:
         session = self._an_alert.sparkSession

@@ -91,7 +91,7 @@ class FilterFile:
     text: str
     filter: Filter
 
-    def place(self, start: int) -> str:
+    def location(self, start: int) -> str:
         """Location of character ``start`` of the where: ``file:line:column``, counted from 1."""
         where = self.filter.where
         # A description may contain the same text.
@@ -133,11 +133,11 @@ def _explain(path: Path, text: str, item: Any) -> str:
     if item["type"] == "missing":
         meaning = Filter.model_fields[key].description
         return f"{path}: {key} is required" + (f": {meaning}" if meaning else "")
-    place = f"{path}:{line_of_key(text, key)}"
+    location = f"{path}:{line_of_key(text, key)}"
     if item["type"] == "extra_forbidden":
-        return f"{place}: unknown key {key}; {did_you_mean(key, list(Filter.model_fields))}"
+        return f"{location}: unknown key {key}; {did_you_mean(key, list(Filter.model_fields))}"
     message = item["msg"].removeprefix("Value error, ")
-    return f"{place}: {key} = {item['input']!r}: {message}"
+    return f"{location}: {key} = {item['input']!r}: {message}"
 
 
 def line_of_key(text: str, key: str) -> int:

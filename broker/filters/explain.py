@@ -26,16 +26,16 @@ def explained(file: FilterFile, error: PySparkException, paths: Sequence[str]) -
     """
     condition = error.getCondition() or ""
     fragment, start = _culprit(file.filter.where, error)
-    place = file.place(start)
+    location = file.location(start)
     if condition.startswith(("UNRESOLVED_COLUMN", "FIELD_NOT_FOUND")):
         near = nearest_path(fragment, paths)
         hint = f"; did you mean {near}?" if near else ""
-        return InputError(f"{place}: {file.filter.survey} has no column {fragment}{hint}")
+        return InputError(f"{location}: {file.filter.survey} has no column {fragment}{hint}")
     if condition == "UNRESOLVED_ROUTINE":
-        return InputError(f"{place}: Spark has no function {fragment.partition('(')[0]}")
+        return InputError(f"{location}: Spark has no function {fragment.partition('(')[0]}")
     if condition.startswith(_GROUPING):
-        return InputError(f"{place}: the where is refused: {AGGREGATE}")
-    return InputError(f"{place}: {first_sentence(error)}")
+        return InputError(f"{location}: the where is refused: {AGGREGATE}")
+    return InputError(f"{location}: {first_sentence(error)}")
 
 
 def more_than_one_condition(file: FilterFile, parsed: Tree) -> InputError:
@@ -44,8 +44,8 @@ def more_than_one_condition(file: FilterFile, parsed: Tree) -> InputError:
     children = parsed.root.children
     stop = parsed.span(children[0])[1] if children else 0
     rest = where[stop:].strip()
-    place = file.place(stop + len(where[stop:]) - len(where[stop:].lstrip()))
-    return InputError(f"{place}: expected one condition, so {rest!r} is out of place")
+    location = file.location(stop + len(where[stop:]) - len(where[stop:].lstrip()))
+    return InputError(f"{location}: expected one condition, so {rest!r} is out of place")
 
 
 def first_sentence(error: PySparkException) -> str:
