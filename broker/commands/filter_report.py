@@ -23,7 +23,7 @@ _MARKS = {True: "[green]✓[/]", False: "[red]✗[/]", None: "[yellow]?[/]"}
 
 
 def show_filters(filters: Iterable[Filter]) -> None:
-    """One filter a row: what it is called, what it may pass, what it is for."""
+    """Print one row per filter: name, max_share, payload, owner and description."""
     table = _table("survey", "name", "max_share", "payload", "owner", "description")
     for one in sorted(filters, key=lambda f: (f.survey, f.name)):
         cells = (one.survey, one.name, f"{100 * one.max_share:g}%", one.payload, one.owner)
@@ -32,7 +32,7 @@ def show_filters(filters: Iterable[Filter]) -> None:
 
 
 def show_back_test(result: BackTest, survey: Survey) -> None:
-    """Nights, clauses and a few objects."""
+    """Print nights, clauses and a few objects of a back-test."""
     console = _console()
     console.print(_nights(result), _clauses(result))
     objects = _table("example", "alerts", "first night", "first alert", "page")
@@ -45,14 +45,15 @@ def show_back_test(result: BackTest, survey: Survey) -> None:
 
 
 def show_changed(changed: Sequence[ChangedObject], old: str, new: str) -> None:
-    """Objects gained and lost, under the clause that decides."""
+    """Print objects gained and lost, under the deciding clause."""
     console = _console()
     by_clause: dict[tuple[bool, str], list[ChangedObject]] = defaultdict(list)
     for one in changed:
         by_clause[one.gained, one.clause].append(one)
     gained = sum(one.gained for one in changed)
     console.print(
-        f"{new} finds {gained} objects that {old} does not, and loses {len(changed) - gained}",
+        f"objects that {new} finds and {old} does not: {gained}; the reverse: "
+        f"{len(changed) - gained}",
         soft_wrap=True,
     )
     for (is_gain, clause), objects in by_clause.items():
@@ -66,7 +67,7 @@ def show_changed(changed: Sequence[ChangedObject], old: str, new: str) -> None:
 
 
 def show_why(values: Sequence[ClauseValue], alert_id: int, name: str) -> None:
-    """Each clause with its value and the values of its columns."""
+    """Print each clause with its value and the values of its columns."""
     table = _table("", "clause", "columns")
     for one in values:
         columns = ", ".join(f"{path} = {_shown(value)}" for path, value in one.columns.items())
@@ -78,8 +79,9 @@ def show_why(values: Sequence[ClauseValue], alert_id: int, name: str) -> None:
         console.print(f"alert {alert_id} passes {name}")
         return
     null = sum(one.value is None for one in failed)
-    unknown = f", {null} of them because a column is null" if null else ""
-    console.print(f"alert {alert_id} does not pass {name}: {len(failed)} clauses fail{unknown}")
+    unknown = f", {null} because a column is null" if null else ""
+    fail = "1 clause fails" if len(failed) == 1 else f"{len(failed)} clauses fail"
+    console.print(f"alert {alert_id} does not pass {name}: {fail}{unknown}")
 
 
 def _nights(result: BackTest) -> Table:
@@ -95,7 +97,7 @@ def _nights(result: BackTest) -> Table:
 
 
 def _clauses(result: BackTest) -> Table:
-    table = _table("clause", "removes alone", "in order", "null", "left")
+    table = _table("clause", "removes by itself", "in order", "null", "left")
     left = result.alerts
     for clause in result.clauses:
         left -= clause.in_order
@@ -105,7 +107,7 @@ def _clauses(result: BackTest) -> Table:
 
 
 def _shown(value: Any) -> str:
-    """Value as short as it can be said: 4-byte floats with their own digits."""
+    """Shortest text of a value: 4-byte floats with their own digits."""
     if isinstance(value, float) and float(np.float32(value)) == value:
         return str(np.float32(value))
     text = str(value)
@@ -113,7 +115,7 @@ def _shown(value: Any) -> str:
 
 
 def _table(*headings: str) -> Table:
-    """Plain table; only long texts are wrapped."""
+    """Make a plain table in which only long texts are wrapped."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in headings:
         table.add_column(heading, overflow="fold", no_wrap=heading not in _LONG)

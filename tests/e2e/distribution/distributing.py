@@ -146,7 +146,7 @@ class DistributeSite(Site):
                 found[written["name"]] = [row[0] for row in duckdb.sql(query).fetchall()]
         return found
 
-    def published(self) -> dict[str, list[int]]:
+    def sent(self) -> dict[str, list[int]]:
         """Alerts of each filter's topic; one that is there twice is listed twice."""
         return {
             name: sorted(int(header(message, "alert_id")) for message in self._messages(name))
@@ -156,7 +156,7 @@ class DistributeSite(Site):
     def check_exactly_once(self) -> None:
         """Every topic holds exactly what its filter selects, and the audit agrees."""
         expected = self.expected()
-        assert self.published() == expected
+        assert self.sent() == expected
         code, findings = self.audit("--deep")
         assert code == 0, [finding for finding in findings if not finding["holds"]]
         sent = sum(len(ids) for ids in expected.values())
