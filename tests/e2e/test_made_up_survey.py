@@ -45,7 +45,8 @@ def survey_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(SURVEYS, MADE_UP.name, MADE_UP)
         patch.setattr("broker.surveys.base.SCHEMAS_FOLDER", folder / "schemas")
-        patch.setattr("broker.settings.load.CONF_FOLDER", conf)
+        for module in ("load", "layers"):
+            patch.setattr(f"broker.settings.{module}.CONF_FOLDER", conf)
         yield folder
 
 
