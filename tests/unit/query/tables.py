@@ -36,6 +36,7 @@ def rows(ids: Sequence[int], **columns: Any) -> pa.Table:
     plain: dict[str, Any] = {
         "alert_id": pa.array(ids, pa.int64()),
         "object_id": [f"ZTF{id_}" for id_ in ids],
+        "survey": ["ztf"] * n,
         "ra_deg": ra,
         "dec_deg": dec,
         "healpix29": cells.astype(np.int64),
