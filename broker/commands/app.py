@@ -31,7 +31,7 @@ COMMANDS: dict[str, Entry] = {
     "kafka": Entry(
         "broker.commands.kafka:app", "Start, stop or look at the embedded single-node Kafka."
     ),
-    "run": Entry("broker.commands.run:main", "Run every stage in one Spark application."),
+    "run": Entry("broker.commands.run:main", "Run the stages in one Spark application."),
     "status": Entry(
         "broker.commands.status:main", "Show what runs, what waits and the last day's counts."
     ),
@@ -70,11 +70,16 @@ COMMANDS: dict[str, Entry] = {
         "broker.commands.describe:main", "List a table's columns: type, unit, meaning."
     ),
     "plot": Entry("broker.commands.plot:main", "Draw an object, a packet or a night."),
+    "archive": Entry("broker.commands.archive:main", "Close nights: move them to the archive."),
+    "reprocess": Entry(
+        "broker.commands.reprocess:main", "Compute the science of closed nights again."
+    ),
     "diff": Entry("broker.commands.diff:main", "Compare a reprocessed night with the one before."),
     "audit": Entry("broker.commands.audit:main", "Prove that nothing is lost and nothing doubled."),
     "quarantine": Entry(
         "broker.commands.quarantine:app", "List, show and replay packets that could not be used."
     ),
+    "train": Entry("broker.commands.train:main", "Train a survey's classifier."),
     "settings": Entry(
         "broker.commands.settings:main", "Print every setting: value, origin, meaning."
     ),
@@ -188,6 +193,13 @@ def _missing_package(error: Exception) -> NightjarError | None:
     extra = _WHOLE_BROKER.get(package)
     if extra is None:
         return None
+    from broker.settings.paths import IN_CHECKOUT
+
+    if IN_CHECKOUT:
+        return UsageError(
+            f"this command needs {package}, which is not in .venv; run `bin/test --version` once, "
+            "which installs it"
+        )
     return UsageError(
         f"this command needs {package}, which the reader's installation leaves out; install the "
         f"wheel with its extra [{extra}], as in pip install 'nightjar_broker-….whl[{extra}]'"

@@ -23,8 +23,7 @@ from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
+from broker.commands.options import OUT
 from broker.errors import FatalError, SettingsError
 from broker.settings import PROJECT_ROOT
 from broker.tables.storage import is_disk_full
@@ -58,9 +57,7 @@ exec "$python" "$@"
 
 
 def main(
-    out: Annotated[Path, typer.Option("--out", help="The archive: a .tar.gz.")] = Path(
-        "nightjar.tar.gz"
-    ),
+    out: Annotated[Path, OUT] = Path("nightjar.tar.gz"),
 ) -> None:
     """Pack environment and project for ``spark-submit --archives``."""
     packages = packages_of(PROJECT_ROOT / "uv.lock")
