@@ -255,14 +255,22 @@ def _print_lag(
 ) -> None:
     from broker.client.iterate import kafka_options
     from broker.client.topic import lag_of
+    from broker.commands.terminal_table import show, table
 
     if topic is None or group is None:
         raise UsageError("--lag goes with a topic and a --group")
     lags = lag_of(topic, kafka_options(settings, topic, servers), group)
-    print(f"{'partition':>9} {'next':>12} {'end':>12} {'behind':>12}")
-    for item in lags:
-        offset = "-" if item.offset is None else f"{item.offset}"
-        print(f"{item.partition:>9} {offset:>12} {item.end:>12} {item.behind:>12}")
+    headings = ("partition", "next", "end", "behind")
+    rows = [
+        (
+            str(i.partition),
+            "-" if i.offset is None else str(i.offset),
+            str(i.end),
+            str(i.behind),
+        )
+        for i in lags
+    ]
+    show(table(headings, rows, numbers=headings))
     print(f"group {group} is {sum(item.behind for item in lags)} behind in {topic}")
 
 
