@@ -146,7 +146,7 @@ def build() -> Any:
         add_completion=False,
         no_args_is_help=True,
         context_settings={"help_option_names": ["-h", "--help"]},
-        epilog="nightjar COMMAND --help tells more about a command.",
+        epilog="nightjar COMMAND --help describes a command.",
     )
     app.callback()(_options)
     for name, entry in COMMANDS.items():
@@ -188,7 +188,7 @@ def run() -> None:
 
 
 def _missing_package(error: Exception) -> NightjarError | None:
-    """What to do about a package that only an extra installs; None for other errors."""
+    """Error that names the extra which installs a missing package; None for other errors."""
     package = (error.name or "").partition(".")[0] if isinstance(error, ImportError) else ""
     extra = _WHOLE_BROKER.get(package)
     if extra is None:
@@ -207,7 +207,7 @@ def _missing_package(error: Exception) -> NightjarError | None:
 
 
 def _engine_failure(error: Exception) -> NightjarError | None:
-    """What an engine died of, in one line; None where the error is not an engine's."""
+    """Error of DuckDB, Arrow or Spark as one line; None for other errors."""
     package = type(error).__module__.partition(".")[0]
     if package in ("_duckdb", "pyarrow"):
         return UsageError(f"the tables cannot be read so: {one_line(error)}")

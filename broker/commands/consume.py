@@ -39,7 +39,7 @@ _OUTPUT = "What to do with them"
 
 
 class NameBy(StrEnum):
-    """What names a saved alert."""
+    """Id after which a saved alert is named."""
 
     alert = "alert"
     object = "object"
@@ -92,7 +92,7 @@ def main(
     ] = False,
     name_by: Annotated[
         NameBy,
-        typer.Option(rich_help_panel=_OUTPUT, help="What saved .avro files are named after."),
+        typer.Option(rich_help_panel=_OUTPUT, help="Id after which saved .avro files are named."),
     ] = NameBy.alert,
     plot: Annotated[
         Path | None,
@@ -194,7 +194,7 @@ def _print_summary(alerts: Alerts, is_choice: bool) -> None:
 
 
 def _say(line: str) -> None:
-    """Tell a person; standard output has the alerts alone, as a program reads them."""
+    """Write to standard error; standard output has only alerts, for other programs."""
     print(line, file=sys.stderr)
 
 

@@ -121,7 +121,7 @@ def _clauses(result: BackTest) -> Table:
         left -= clause.in_order
         counts = (clause.alone, clause.in_order, clause.null, left)
         rows.append((clause.text, *map(str, counts)))
-    numbers = ("removes alone", "in order", "null", "left")
+    numbers = ("removes by itself", "in order", "null", "left")
     return table(("clause", *numbers), rows, numbers=numbers, texts=("clause",))
 
 

@@ -32,7 +32,7 @@ _PROJECT, _EXTRA = "nightjar-broker", "broker"
 # A worker has them from its Spark, and must have that Spark's version.
 _OF_SPARK = ("pyspark", "py4j")
 _FOLDERS = ("broker", "jobs", "schemas")
-# What feeds and trains the broker runs nowhere on a cluster.
+# Simulator and training never run on a cluster.
 _LEFT_OUT = (
     "broker/simulator/",
     "broker/training/",
@@ -132,7 +132,7 @@ def members(root: Path, packages: list[Distribution]) -> Iterator[tuple[str, Pat
     for package in packages:
         for file in package.files or ():
             path = Path(str(package.locate_file(file)))
-            # Scripts lie elsewhere; of the project itself, which lies here, only its version.
+            # Not scripts; of the project itself, which is in broker/, only its version.
             if ".." not in file.parts and path.suffix not in (".pyc", ".pth"):
                 yield f"lib/{file}", path
 

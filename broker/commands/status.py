@@ -39,7 +39,7 @@ class StageStatus:
     process
         Id of the process that runs it; None where none does, or it runs on another machine.
     waiting
-        What it has not done yet; None where Kafka does not tell.
+        Alerts that it has not processed yet; None where Kafka does not answer.
     last
         When its latest batch was committed (seconds since 1970).
     latency
