@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from rich.table import Table
 
 from broker.commands.options import (
     ConfOption,
@@ -15,8 +16,7 @@ from broker.commands.options import (
     SetOption,
     SurveyOption,
 )
-from broker.commands.terminal_table import show as show_tables
-from broker.commands.terminal_table import table
+from broker.commands.terminal_table import show, table
 from broker.errors import UsageError
 from broker.nights import parse_one_night
 from broker.plural import counted
@@ -50,33 +50,39 @@ def list_packets(
     if as_json:
         typer.echo(as_strict_json(rows, indent=2))
         return
-    waiting = Counter(row["reason"] for row in rows if not row["replayed"])
-    replayed = Counter(row["reason"] for row in rows if row["replayed"])
     if not rows:
         typer.echo(f"nothing of {settings.survey} is in quarantine")
         return
+    show(_reasons(rows), _packets(rows[:most]))
+    if len(rows) > most:
+        typer.echo(f"… and {len(rows) - most} more (--most, --json)")
+
+
+def _reasons(rows: list[dict[str, Any]]) -> Table:
+    waiting = Counter(row["reason"] for row in rows if not row["replayed"])
+    replayed = Counter(row["reason"] for row in rows if row["replayed"])
     reasons = sorted(waiting.keys() | replayed.keys())
     cells = [(name, str(waiting[name]), str(replayed[name])) for name in reasons]
-    show_tables(
-        table(("reason", "waiting", "replayed"), cells, numbers=("waiting", "replayed")),
-    )
+    numbers = ("waiting", "replayed")
+    return table(("reason", *numbers), cells, numbers=numbers)
+
+
+def _packets(rows: list[dict[str, Any]]) -> Table:
     columns = ("topic", "partition", "offset")
-    packets = [
+    cells = [
         (
             *(str(row[name]) for name in columns),
             "replayed" if row["replayed"] else row["reason"],
             row["detail"] or "",
         )
-        for row in rows[:most]
+        for row in rows
     ]
     headings = (*columns, "reason", "detail")
-    show_tables(table(headings, packets, numbers=columns[1:], texts=("detail",)))
-    if len(rows) > most:
-        typer.echo(f"… and {len(rows) - most} more (--most, --json)")
+    return table(headings, cells, numbers=columns[1:], texts=("detail",))
 
 
-@app.command()
-def show(
+@app.command("show")
+def show_packet(
     topic: Annotated[str, typer.Argument(help="Kafka topic.")],
     partition: Annotated[int, typer.Argument(help="Kafka partition.")],
     offset: Annotated[int, typer.Argument(help="Kafka offset.")],
