@@ -180,7 +180,7 @@ class Reprocessor:
         if not chosen:
             raise UsageError(
                 f"no night {nights.first}..{nights.last} of {self.settings.survey} is closed; "
-                "close it first: jobs/archive_night.py --night N"
+                "close it first: bin/nightjar archive --night N"
             )
         return chosen
 

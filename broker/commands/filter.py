@@ -128,7 +128,7 @@ def diff(
     old: Annotated[
         str, typer.Argument(metavar="OLD", help="TOML file, NAME or SURVEY/NAME of a filter.")
     ],
-    new: Annotated[str, typer.Argument(metavar="NEW", help="The same of another filter.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="Another filter's.")],
     nights: Annotated[str, NIGHTS],
     as_json: JsonOption = False,
     survey: SurveyOption = None,

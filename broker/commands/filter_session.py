@@ -1,4 +1,4 @@
-"""Session of the filter commands: a checker and the stored rows of one survey."""
+"""Spark session of the filter commands: a checker and the stored rows of one survey."""
 
 from __future__ import annotations
 

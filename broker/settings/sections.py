@@ -43,7 +43,7 @@ class IngestSettings(Section):
     """Ingest: packets from Kafka into the raw tables."""
 
     framing: Framing = Field(
-        description="What surrounds a packet in its message: container (an Avro object container), "
+        description="Framing of a packet in its message: container (an Avro object container), "
         "bare (nothing) or confluent (an id of the schema)."
     )
     schema_path: Path | None = Field(

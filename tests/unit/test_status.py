@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 
@@ -29,14 +30,14 @@ def shown(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytes
 
 def cells(lines: list[str], name: str) -> list[str]:
     """Cells of both rows that begin with a name: now, and the last day."""
-    now, day = (line for line in lines if line.startswith(f"│ {name} "))
-    return [cell.strip() for line in (now, day) for cell in line.strip("│").split("│")[1:]]
+    now, day = (line for line in lines if line.startswith(f"{name} "))
+    return [cell for line in (now, day) for cell in re.split(r"  +", line)[1:]]
 
 
 def test_a_fresh_installation_has_nothing_to_show(shown) -> None:
     lines = shown()
-    assert cells(lines, "raw")[:6] == ["none", "unknown", "", "", "0", "0"]
-    assert cells(lines, "science")[:6] == ["none", "0", "", "", "0", "0"]
+    assert cells(lines, "raw")[:6] == ["none", "unknown", "-", "-", "0", "0"]
+    assert cells(lines, "science")[:6] == ["none", "0", "-", "-", "0", "0"]
 
 
 def test_it_shows_what_came_in_what_waits_and_how_late_it_is(shown, tmp_path: Path) -> None:
@@ -52,7 +53,7 @@ def test_it_shows_what_came_in_what_waits_and_how_late_it_is(shown, tmp_path: Pa
     assert raw[:2] == ["none", "unknown"]
     assert raw[4:9] == ["2", "7", "6", "1.50", "2"]
     assert science[:3] == [pid, "4", "5 min"]
-    assert distribute[1:3] == ["0", ""]
+    assert distribute[1:3] == ["0", "-"]
     assert distribute[9:12] == ["5.0 s", "6.0 s", "6.0 s"]
     text = "\n".join(lines)
     for words in ("fast_risers", "hostless", "slope", "1 failed", "empty"):
