@@ -91,7 +91,9 @@ def points_of(alert: Packet) -> list[dict[str, Any]]:
 
 
 def our_codes(alerts: Sequence[Packet]) -> list[int]:
-    rows = Computed(list(alerts), SciencePass("ztf", ScienceSettings(modules=("solar_system",)))).rows
+    rows = Computed(
+        list(alerts), SciencePass("ztf", ScienceSettings(modules=("solar_system",)))
+    ).rows
     return [row["solar_system"]["code"] for row in rows]
 
 
