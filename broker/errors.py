@@ -54,7 +54,7 @@ class InputError(NightjarError):
     message
         What is wrong, with the offending value and the next step.
     reason
-        Short machine-readable code, such as ``truncated`` or ``schema_unknown``.
+        Short machine-readable code; of packets and schemas a `broker.packets.reasons.Reason`.
     """
 
     exit_code = 2

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from broker.sinks.publish import Attempt, Publisher
-from broker.tables.ledger import Ledger
+from broker.tables.layout import ledger_path
 from broker.tables.ledger_row import (
     FilterCount,
     LedgerRow,
@@ -75,7 +75,7 @@ def commit_batch(
     row = LedgerRow(**_columns(stage, key, tables) | columns)
     publisher.finish(attempt, row)
     if committed is not None:
-        os.utime(storage.path(Ledger.path(stage, key)), (committed, committed))
+        os.utime(storage.path(ledger_path(stage, key)), (committed, committed))
     return row
 
 

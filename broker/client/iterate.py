@@ -117,7 +117,7 @@ def iterate(
     before_keep: Callable[[], None] | None = None,
     on_error: OnError | None = None,
     stopped: Callable[[], bool] = lambda: False,
-    survey: str = "ztf",
+    survey: str | None = None,
     settings: Settings | None = None,
 ) -> Alerts:
     """Iterate over the alerts of a topic, folder, archive or file.
@@ -158,7 +158,7 @@ def iterate(
     stopped
         Asked between alerts, and while a topic has none; True ends the iteration.
     survey
-        Survey whose settings to read, unless ``settings`` are given.
+        Survey whose settings to read, unless ``settings`` are given. Default: the site's.
 
     Raises
     ------

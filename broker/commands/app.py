@@ -75,6 +75,9 @@ COMMANDS: dict[str, Entry] = {
     "quarantine": Entry(
         "broker.commands.quarantine:app", "List, show and replay packets that could not be used."
     ),
+    "settings": Entry(
+        "broker.commands.settings:main", "Print every setting: value, origin, meaning."
+    ),
     "pack": Entry("broker.commands.pack:main", "Pack environment and project for a cluster."),
 }
 # A negative number, or a text of several words that begins with a dash, such as an SQL comment:

@@ -11,8 +11,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from broker.commands.options import ConfOption, SetOption, SurveyOption
+from broker.commands.options import (
+    ConfOption,
+    FramingOption,
+    RegistryOption,
+    SaveOption,
+    SchemaOption,
+    ServersOption,
+    SetOption,
+    SurveyOption,
+    WhereOption,
+)
 from broker.errors import CheckFailed, NightjarError, UsageError
+from broker.plural import counted
 from broker.stopping import stop_signals
 
 if TYPE_CHECKING:
@@ -25,14 +36,6 @@ if TYPE_CHECKING:
 
 _SOURCE = "Where alerts come from"
 _OUTPUT = "What to do with them"
-
-
-class FramingName(StrEnum):
-    """Framings by name, for the command line."""
-
-    container = "container"
-    bare = "bare"
-    confluent = "confluent"
 
 
 class NameBy(StrEnum):
@@ -55,28 +58,6 @@ def main(
             help="Read files instead: a folder, an archive (NITE*.tar.gz) or one packet.",
         ),
     ] = None,
-    servers: Annotated[
-        str | None,
-        typer.Option(rich_help_panel=_SOURCE, help="host:port of Kafka. Default: the settings'."),
-    ] = None,
-    framing: Annotated[
-        FramingName | None,
-        typer.Option(rich_help_panel=_SOURCE, help="Default: each message shows it by itself."),
-    ] = None,
-    schema: Annotated[
-        Path | None,
-        typer.Option(
-            rich_help_panel=_SOURCE,
-            help="Schema of bare packets whose key brings none: an .avsc, or a folder of them.",
-        ),
-    ] = None,
-    registry: Annotated[
-        Path | None,
-        typer.Option(
-            rich_help_panel=_SOURCE,
-            help="Schemas of confluent packets: a folder with one folder per version.",
-        ),
-    ] = None,
     group: Annotated[
         str | None,
         typer.Option(
@@ -90,6 +71,16 @@ def main(
             help="Begin with what Kafka took then or later (UTC), such as 2024-07-07T03:00.",
         ),
     ] = None,
+    max_alerts: Annotated[
+        int | None, typer.Option(min=1, rich_help_panel=_SOURCE, help="End after this many alerts.")
+    ] = None,
+    timeout: Annotated[
+        float,
+        typer.Option(
+            rich_help_panel=_SOURCE,
+            help="End after this many seconds without a message; 0: at the topic's end; -1: never.",
+        ),
+    ] = 5.0,
     lag: Annotated[
         bool,
         typer.Option(
@@ -99,17 +90,9 @@ def main(
     brief: Annotated[
         bool, typer.Option("--brief", rich_help_panel=_OUTPUT, help="One line per alert, not JSON.")
     ] = False,
-    save: Annotated[
-        Path | None,
-        typer.Option(
-            rich_help_panel=_OUTPUT,
-            help="Instead of showing: save each as an .avro file in this folder, or all in one "
-            "file NAME.parquet.",
-        ),
-    ] = None,
     name_by: Annotated[
         NameBy,
-        typer.Option(rich_help_panel=_OUTPUT, help="What saved files are named after."),
+        typer.Option(rich_help_panel=_OUTPUT, help="What saved .avro files are named after."),
     ] = NameBy.alert,
     plot: Annotated[
         Path | None,
@@ -118,28 +101,19 @@ def main(
             help="Instead of showing: draw each as a picture in this folder.",
         ),
     ] = None,
-    where: Annotated[
-        str | None,
-        typer.Option(
-            rich_help_panel=_OUTPUT,
-            help="Only these, such as \"candidate.drb > 0.5 and candidate.isdiffpos == 't'\".",
-        ),
-    ] = None,
-    max_alerts: Annotated[
-        int | None, typer.Option(min=1, rich_help_panel=_OUTPUT, help="End after so many.")
-    ] = None,
-    timeout: Annotated[
-        float,
-        typer.Option(
-            rich_help_panel=_OUTPUT,
-            help="End after so many seconds without a message; 0: at the topic's end; -1: never.",
-        ),
-    ] = 5.0,
-    survey: SurveyOption = "ztf",
+    save: SaveOption = None,
+    where: WhereOption = None,
+    servers: ServersOption = None,
+    framing: FramingOption = None,
+    schema: SchemaOption = None,
+    registry: RegistryOption = None,
+    survey: SurveyOption = None,
     conf: ConfOption = None,
-    settings_words: SetOption = None,
+    words: SetOption = None,
 ) -> None:
     """Read alerts, decode them, and show them as JSON, in brief, or save them.
+
+    --save FOLDER writes an .avro file for each alert, --save NAME.parquet one file for all.
 
     What cannot be decoded is named and skipped. Unfinished transactions are left out.
     Standard output has the alerts only; counts and complaints go to standard error.
@@ -155,7 +129,7 @@ def main(
     _check_source(topic, folder, servers, group or since)
     if plot is not None and save is not None:
         raise UsageError("--plot and --save exclude each other")
-    settings = load_settings(survey, conf, settings_words or ())
+    settings = load_settings(survey, conf, words)
     if lag:
         _print_lag(topic, group, settings, servers)
         return
@@ -216,8 +190,7 @@ def _run(alerts: Alerts, act: Callable[[Alert], None], is_choice: bool) -> None:
 def _print_summary(alerts: Alerts, is_choice: bool) -> None:
     if is_choice:
         _say(f"{alerts.n_chosen:,} of {alerts.n_read:,} alerts chosen")
-    noun = "alert" if alerts.n_chosen == 1 else "alerts"
-    _say(f"Consumed {alerts.n_chosen} {noun} in {alerts.seconds:.2f} seconds")
+    _say(f"Consumed {counted(alerts.n_chosen, 'alert')} in {alerts.seconds:.2f} seconds")
 
 
 def _say(line: str) -> None:
@@ -288,8 +261,8 @@ def _print_lag(
     lags = lag_of(topic, kafka_options(settings, topic, servers), group)
     print(f"{'partition':>9} {'next':>12} {'end':>12} {'behind':>12}")
     for item in lags:
-        position = "-" if item.position is None else f"{item.position}"
-        print(f"{item.partition:>9} {position:>12} {item.end:>12} {item.behind:>12}")
+        offset = "-" if item.offset is None else f"{item.offset}"
+        print(f"{item.partition:>9} {offset:>12} {item.end:>12} {item.behind:>12}")
     print(f"group {group} is {sum(item.behind for item in lags)} behind in {topic}")
 
 
@@ -297,7 +270,7 @@ def _print_count(source: Path) -> None:
     from broker.packets.files import count_packets
 
     count = count_packets(source, on_error=lambda _error: None)  # named when they are read
-    _say(f"{count:,} {'alert' if count == 1 else 'alerts'} in {source}")
+    _say(f"{counted(count, 'alert')} in {source}")
 
 
 def _complain(error: InputError) -> None:

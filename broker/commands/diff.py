@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from broker.commands.options import ConfOption, SetOption, SurveyOption
+from broker.commands.options import NIGHTS, ConfOption, JsonOption, SetOption, SurveyOption
 from broker.errors import CheckFailed
-from broker.nights import parse_night
+from broker.nights import parse_one_night
+from broker.plural import counted
 from broker.settings import load_settings
 from broker.strict_json import as_strict_json
 from broker.tables.storage import Storage
@@ -19,20 +20,20 @@ if TYPE_CHECKING:
 
 
 def main(
-    night: Annotated[str, typer.Option(help="The night: 20240707 or 2024-07-07.")],
-    survey: SurveyOption = "ztf",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    night: Annotated[str, NIGHTS],
+    survey: SurveyOption = None,
+    as_json: JsonOption = False,
     conf: ConfOption = None,
     words: SetOption = None,
 ) -> None:
-    """Compare a night with the version that it replaced; exit 1 on a difference.
+    """Compare one night with the version that it replaced; exit 1 on a difference.
 
     Batch times and the broker's version are left out.
     """
     from broker.archive.diff import diff_with_last_version
 
-    storage = Storage(load_settings(survey, conf, words or ()).survey_root)
-    diff = diff_with_last_version(storage, parse_night(night))
+    storage = Storage(load_settings(survey, conf, words).survey_root)
+    diff = diff_with_last_version(storage, parse_one_night(night))
     if as_json:
         typer.echo(as_strict_json({**asdict(diff), "is_empty": diff.is_empty}, indent=2))
     else:
@@ -43,7 +44,7 @@ def main(
 
 def show_diff(diff: NightDiff) -> None:
     """Print the differences: rows, then a line for each column with its largest changes."""
-    typer.echo(f"night {diff.night}: {diff.rows_old} rows before, {diff.rows_new} now")
+    typer.echo(f"night {diff.night}: {counted(diff.rows_old, 'row')} before, {diff.rows_new} now")
     for what, count, ids in (
         ("gained", diff.gained, diff.gained_ids),
         ("lost", diff.lost, diff.lost_ids),
@@ -63,7 +64,7 @@ def show_diff(diff: NightDiff) -> None:
 
 def _line(column: ColumnDiff) -> str:
     by = "" if column.largest is None else f", by {column.largest:.6g} at most"
-    return f"{column.column}: {column.changed} values changed{by}"
+    return f"{column.column}: {counted(column.changed, 'value')} changed{by}"
 
 
 def _short(value: Any) -> str:

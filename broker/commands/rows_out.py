@@ -6,28 +6,18 @@ import csv
 import io
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import typer
 
+from broker.commands.options import Format
 from broker.errors import UsageError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _MOST_ROWS = 200
-
-
-class Format(StrEnum):
-    """How rows are written."""
-
-    TABLE = "table"
-    CSV = "csv"
-    JSON = "json"
-    PARQUET = "parquet"
-    VOTABLE = "votable"
 
 
 _ENDINGS = {
@@ -38,12 +28,6 @@ _ENDINGS = {
 }
 Described: TypeAlias = "Mapping[str, tuple[str, str]]"
 """Path of a column → its unit and meaning."""
-
-FormatOption = Annotated[
-    Format | None,
-    typer.Option("--format", help="Default: a table, or what the name of --out ends in."),
-]
-OutOption = Annotated[Path | None, typer.Option("--out", help="File to write; one that is new.")]
 
 
 def is_table(form: Format | None, out: Path | None) -> bool:

@@ -13,15 +13,17 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 
 from broker.errors import UsageError, one_line
-from broker.nights import parse_nights
+from broker.kafka.positions import KafkaPosition
+from broker.nights import NightRange, parse_nights
 from broker.query.cone import SEPARATION, cell_ranges, check_cone, in_ranges
-from broker.query.images import Image, decode_cutout
-from broker.tables.files import Files, files_in, files_of
-from broker.tables.layout import ARCHIVE, ONLINE, night_folder
-from broker.tables.read_duckdb import connect, quoted, set_views
+from broker.query.images import Image, cutout_name, decode_cutout
+from broker.surveys import get_survey
+from broker.tables.files import Files, files_of, retry_while_replaced
+from broker.tables.layout import ONLINE
+from broker.tables.read_arrow import first_row
+from broker.tables.read_duckdb import GONE, connect, quoted, set_views
 from broker.tables.storage import Storage
 
 Output = Literal["pandas", "arrow"]
@@ -29,8 +31,6 @@ Rows: TypeAlias = "pd.DataFrame | pa.Table"
 Ask: TypeAlias = "Callable[[str], pa.Table]"
 """A function that answers a query."""
 T = TypeVar("T")
-# A night is replaced in an instant; whoever was reading it lists the files again.
-_TRIES = 10
 # Ids lie above 2**53, which a float cannot hold: a missing one must not make floats of the others.
 _PANDAS_TYPES = {
     pa.int64(): pd.Int64Dtype(),
@@ -46,12 +46,12 @@ WITH points AS (
     SELECT point.*, row_number() OVER (
         PARTITION BY point.mjd, point.band, point.kind
         ORDER BY coalesce(point.alert_id = of_alert, false) DESC, of_mjd DESC, of_alert DESC
-    ) AS place,
+    ) AS rank,
     bool_or(point.kind = 'detection') OVER (PARTITION BY point.mjd, point.band) AS detected
     FROM points
 )
-SELECT * EXCLUDE (place, detected) FROM ranked
-WHERE place = 1 AND NOT (kind = 'upper_limit' AND detected)
+SELECT * EXCLUDE (rank, detected) FROM ranked
+WHERE rank = 1 AND NOT (kind = 'upper_limit' AND detected)
 ORDER BY mjd, band, kind
 """
 
@@ -90,28 +90,36 @@ class Archive:
         self._output = output
         self._connection = connect()
 
-    def object(self, object_id: str) -> Rows:
-        """All alerts of an object, by time."""
-        return self.objects([object_id])
+    def object(self, object_id: str, nights: str | None = None) -> Rows:
+        """Alerts of an object in the nights ``A..B``, or in all, by time."""
+        return self.objects([object_id], nights)
 
-    def objects(self, object_ids: Iterable[str]) -> Rows:
-        """All alerts of some objects, by object and time."""
+    def objects(self, object_ids: Iterable[str], nights: str | None = None) -> Rows:
+        """Alerts of some objects in the nights ``A..B``, or in all, by object and time."""
         listed = ", ".join(quoted(object_id) for object_id in object_ids)
         if not listed:
             return self.sql("SELECT * FROM science LIMIT 0")
         return self.sql(
-            f"SELECT * FROM science WHERE object_id IN ({listed}) ORDER BY object_id, mjd, alert_id"
+            f"SELECT * FROM science WHERE object_id IN ({listed}) "
+            "ORDER BY object_id, mjd, alert_id",
+            nights,
         )
 
-    def light_curve(self, object_id: str) -> Rows:
-        """Light curve over all nights: each detection once, and the limits around them.
+    def light_curve(self, object_id: str, nights: str | None = None) -> Rows:
+        """Light curve from all alerts: each detection once, and the limits around them.
+
+        Parameters
+        ----------
+        nights
+            Only from the alerts of these nights, ``A`` or ``A..B``.
 
         Returns
         -------
         Rows
             The fields of the column ``lightcurve``, by time.
         """
-        return self._shaped(self._query(_LIGHT_CURVE, {"object_id": object_id}))
+        span = parse_nights(nights) if nights is not None else None
+        return self._shaped(self._query(_LIGHT_CURVE, {"object_id": object_id}, span))
 
     def cone(self, ra_deg: float, dec_deg: float, radius_arcsec: float) -> Rows:
         """Alerts within a circle, the nearest first, with ``separation_arcsec``.
@@ -137,8 +145,8 @@ class Archive:
             f"WHERE {in_ranges(ranges)}) WHERE separation_arcsec <= $radius "
             "ORDER BY separation_arcsec, alert_id"
         )
-        place = {"ra": ra_deg, "dec": dec_deg, "radius": radius_arcsec}
-        return self._shaped(self._query(query, place))
+        centre = {"ra": ra_deg, "dec": dec_deg, "radius": radius_arcsec}
+        return self._shaped(self._query(query, centre))
 
     def night(
         self, night: str | int, columns: Sequence[str] | None = None, where: str | None = None
@@ -222,35 +230,31 @@ class Archive:
             There is no such alert.
         """
         query = (
-            "SELECT night, batch, healpix29, ingest.topic, ingest.partition, ingest.offset "
+            "SELECT survey, night, batch, healpix29, ingest.topic, ingest.partition, ingest.offset "
             f"FROM science WHERE alert_id = {int(alert_id)}"
         )
         found = self._query(query).to_pylist()
         if not found:
             raise UsageError(f"no science row has alert_id {alert_id} in {self._storage.root}")
-        row = self._again(lambda: self._raw_row(found[0]))
-        return {
-            name.removeprefix("cutout"): decode_cutout(value)
-            for name, value in row.items()
-            if name.startswith("cutout")
-        }
+        row = self._raw_row(found[0])
+        return {cutout_name(name): decode_cutout(value) for name, value in row.items()}
 
     def _raw_row(self, science: dict[str, Any]) -> dict[str, Any]:
         """Cutouts of the raw row that a science row was computed from."""
-        night = science["night"]
-        folder = f"{night_folder(ONLINE['raw'], night)}/batch={science['batch']}"
-        paths = files_in(self._storage, folder)
-        if not paths:
-            paths = files_in(self._storage, night_folder(ARCHIVE["raw"], night))
-        rows = ds.dataset(
-            list(paths), filesystem=self._storage.filesystem, format="parquet", partitioning=None
-        )
-        cutouts = [name for name in rows.schema.names if name.startswith("cutout")]
-        same = ds.field("healpix29") == science["healpix29"]
-        for name in ("topic", "partition", "offset"):
+        night = NightRange(science["night"], science["night"])
+        cutouts = get_survey(science["survey"]).cutouts
+        same = pc.field("batch") == science["batch"]
+        same = same & (pc.field("healpix29") == science["healpix29"])
+        for name in KafkaPosition._fields:
             same = same & (pc.field("ingest", name) == science[name])
-        table = rows.to_table(columns=cutouts, filter=same)
-        return dict(table.slice(0, 1).to_pylist()[0]) if table.num_rows else {}
+        found = first_row(
+            self._storage,
+            "raw",
+            night,
+            same,
+            lambda names: [name for name in names if name in cutouts],
+        )
+        return dict(found.to_pylist()[0]) if found is not None else {}
 
     def _query(
         self,
@@ -297,7 +301,7 @@ class Archive:
         try:
             yield
         except duckdb.IOException:
-            raise  # a file is gone: `_again` lists them anew
+            raise  # a file is gone: `_again` lists them again
         except (duckdb.InternalException, duckdb.FatalException) as error:
             self._connection = connect()  # the old one answers nothing after this
             raise UsageError(
@@ -312,13 +316,8 @@ class Archive:
 
     def _again(self, read: Callable[[], T]) -> T:
         """Result of a read, tried again when a night was replaced while it was read."""
-        for _ in range(_TRIES - 1):
-            try:
-                return read()
-            except (duckdb.IOException, FileNotFoundError):
-                continue
         try:
-            return read()
+            return retry_while_replaced(read, GONE)
         except duckdb.IOException as error:
             raise _cannot_run(error) from None
 

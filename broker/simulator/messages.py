@@ -11,9 +11,10 @@ from typing import Any
 from broker.errors import InputError, UsageError
 from broker.packets.fields import field_paths, value_at
 from broker.packets.framing import Decoder, Encoder, Framing, detect_framing
+from broker.packets.reasons import Reason
 from broker.packets.schemas import Schema, canonical, schema_version
 from broker.simulator.fresh import with_fresh_ids
-from broker.surveys import SURVEYS, PacketPaths
+from broker.surveys import SURVEYS, PacketPaths, closest_paths
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +221,7 @@ class Framer:
             raise InputError(
                 f"schema {schema['name']} states no version major.minor to make an id of; "
                 "give --schema-id",
-                reason="schema_unknown",
+                reason=Reason.SCHEMA_UNKNOWN,
             )
         return int(major) * 100 + int(minor)
 
@@ -237,9 +238,9 @@ class Framer:
 
 def _paths_of(schema: Schema) -> PacketPaths:
     known = set(field_paths(schema))
-    for survey in SURVEYS.values():
-        if {survey.packet.time, survey.packet.alert_id} <= known:
-            return survey.packet
+    found = closest_paths((survey.packet for survey in SURVEYS.values()), known.__contains__)
+    if found is not None:
+        return found
     raise InputError(
         f"schema {schema['name']} is of no known survey ({', '.join(SURVEYS)}): "
         "its packets have no known place for time and id",

@@ -42,7 +42,7 @@ def test_it_holds_the_project_the_connectors_and_the_locked_packages(names: set[
         "bin/python",
         "broker/settings/load.py",
         "conf/nightjar.toml",
-        "conf/filters/hostless.toml",
+        "conf/filters/ztf/hostless.toml",
         "conf/spark-defaults.conf",
         "jobs/stream2raw.py",
         "lib/lightgbm/__init__.py",

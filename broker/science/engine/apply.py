@@ -22,10 +22,11 @@ from broker.errors import SettingsError
 from broker.science.engine.registry import OFF
 from broker.science.engine.science_pass import SciencePass
 from broker.settings import ScienceSettings
-from broker.spark.constants import time_of_batch
+from broker.spark.columns import time_of_batch
 from broker.spark.types import to_arrow_schema, to_spark_schema
-from broker.surveys import Survey
-from broker.tables.science_schema import check_schema, science_schema
+from broker.surveys import Survey, add_survey
+from broker.tables.declaration import check_schema
+from broker.tables.science_schema import science_schema
 
 _PASS = "_pass"
 _INPUTS = ("alert_id", "object_id", "healpix29", "ingest", "night")
@@ -129,7 +130,7 @@ class ScienceColumns:
             science=science,
             declared=declared,
             inputs=(*_INPUTS, *survey.science.records),
-            computed=_run_pass(survey.name, settings, science).alias(_PASS),
+            computed=_run_pass(survey, settings, science).alias(_PASS),
             measures=tuple(_measures(science)),
             columns=tuple(
                 known.get(field.name, F.col(field.name))
@@ -153,7 +154,7 @@ class ScienceColumns:
             computed = computed.observe(measured, *self.measures)
         timed = computed.withColumn("science_at", time_of_batch(science_at, "night"))
         rows = timed.select(*self.columns, *carried)
-        check_schema(to_arrow_schema(rows.drop(*carried).schema), self.declared)
+        check_schema(to_arrow_schema(rows.drop(*carried).schema), self.declared, "science")
         return rows
 
 
@@ -181,12 +182,13 @@ def _worker_pass(survey: str, settings: ScienceSettings) -> SciencePass:
     return science
 
 
-def _run_pass(survey: str, settings: ScienceSettings, science: SciencePass) -> Column:
+def _run_pass(survey: Survey, settings: ScienceSettings, science: SciencePass) -> Column:
     paths = science.paths
 
     def run(*columns: pa.Array) -> pa.Array:
+        add_survey(survey)
         packets = dict(zip(paths, columns, strict=True))
-        return _worker_pass(survey, settings).run(packets, len(columns[0]))
+        return _worker_pass(survey.name, settings).run(packets, len(columns[0]))
 
     returned = to_spark_schema(science.output, described=False)
     pass_udf = arrow_udf(run, returnType=returned)  # type: ignore[call-overload]

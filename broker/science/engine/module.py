@@ -94,6 +94,11 @@ class Module(ABC):
         self.survey = survey
         self.settings = settings
 
+    @classmethod
+    def runs_on(cls, survey: str) -> bool:  # noqa: ARG003 (most modules run on every survey)
+        """Whether the module can run on a survey's alerts; where not, it is off."""
+        return True
+
     def load(self) -> None:  # noqa: B027 (most modules have nothing to load)
         """Load models; called once per worker process, before the first `compute`."""
 

@@ -21,14 +21,15 @@ OFF = "off"
 
 
 def build_modules(survey: str, settings: ScienceSettings) -> tuple[Module, ...]:
-    """Modules that run, in order.
+    """Modules that run, in order; those that cannot run on this survey are off.
 
     Raises
     ------
     SettingsError
         A module cannot be imported, comes twice, or reads a column of a module that runs later.
     """
-    modules = tuple(_build(entry, survey, settings) for entry in settings.modules)
+    named = [_build(entry, survey, settings) for entry in settings.modules]
+    modules = tuple(module for module in named if module.runs_on(survey))
     names = [module.name for module in modules]
     for name in names:
         if names.count(name) > 1:

@@ -14,8 +14,6 @@ import pyarrow as pa
 
 from broker.science.classifier.features.detections import Detections, positive_detections
 from broker.science.classifier.model import (
-    BANDS_OF_MODEL,
-    CLASSES,
     KNOWN_SOLAR_SYSTEM,
     LONG_LIVED,
     MANY_DETECTIONS,
@@ -24,6 +22,7 @@ from broker.science.classifier.model import (
     NOT_REAL,
     REASONS,
     SCORED,
+    declared_model,
     light_curve_reasons,
     load_model,
 )
@@ -31,6 +30,7 @@ from broker.science.engine.arrow import to_struct
 from broker.science.engine.module import Module, ModuleAlerts, Rule
 from broker.science.lightcurves.build import LightCurves
 from broker.settings import ScienceSettings
+from broker.surveys import get_survey
 from broker.surveys.arrow_columns import Bools, Ints
 from broker.surveys.photometry import DETECTION
 from broker.tables.declaration import column
@@ -53,21 +53,26 @@ class Classifier(Module):
         super().__init__(survey, settings)
         self.output = output_type(survey)
 
+    @classmethod
+    def runs_on(cls, survey: str) -> bool:
+        """Only where the survey has a model."""
+        return get_survey(survey).classifier is not None
+
     def load(self) -> None:
         """Load the survey's model."""
         load_model(self.survey)
 
     def compute(self, alerts: ModuleAlerts) -> pa.StructArray:
         """Score the alerts that no reason speaks against."""
-        points = positive_detections(alerts.lightcurves, BANDS_OF_MODEL[self.survey])
+        points = positive_detections(alerts.lightcurves, declared_model(self.survey).bands)
         return score_detections(points, self._reasons(alerts, points), self.survey)
 
     def explain(self, alerts: ModuleAlerts) -> list[Rule]:
         """What the model may see, and each reason not to score."""
-        points = positive_detections(alerts.lightcurves, BANDS_OF_MODEL[self.survey])
+        points = positive_detections(alerts.lightcurves, declared_model(self.survey).bands)
         reason = int(self._reasons(alerts, points)[0])
         counts = np.bincount(points.band, minlength=points.n_bands)
-        bands = zip(BANDS_OF_MODEL[self.survey], counts, strict=True)
+        bands = zip(declared_model(self.survey).bands, counts, strict=True)
         days = _oldest_positive_days(alerts.lightcurves)[0]
         return [
             Rule(
@@ -93,13 +98,19 @@ class Classifier(Module):
 
 
 def output_type(survey: str) -> pa.StructType:
-    """Struct that the module and ``nightjar classify`` yield; its classes are the model's."""
-    classes = [column(c, pa.float64(), "", f"probability of {c}") for c in CLASSES[survey]]
+    """Struct that the module and ``nightjar classify`` yield; its classes are the model's.
+
+    Without a model there are no ``probabilities``: a struct without fields cannot be stored.
+    """
+    declared = get_survey(survey).classifier
+    classes = declared.classes if declared is not None else ()
+    kinds = [column(c, pa.float64(), "", f"probability of {c}") for c in classes]
+    probabilities = column("probabilities", pa.struct(kinds), "", "of each class; they add up to 1")
     return pa.struct(
         [
             column("score", pa.float64(), "", "P(SN Ia) at the training mix of classes"),
             column("label", pa.string(), "", "most probable class"),
-            column("probabilities", pa.struct(classes), "", "of each class; they add up to 1"),
+            *([probabilities] if kinds else []),
             column("model", pa.string(), "", "model that was asked; its card tells its limits"),
             column("n_points", pa.int32(), "", "positive detections in the model's bands"),
             column("reason", pa.string(), "", f"why no score: {', '.join(REASONS[1:])}"),

@@ -17,7 +17,7 @@ from broker.science.engine.arrow import to_struct
 from broker.science.engine.module import Module, ModuleAlerts, Rule
 from broker.science.lightcurves.build import LightCurves
 from broker.surveys.arrow_columns import Bools, Ints
-from broker.surveys.photometry import BANDS, DETECTION
+from broker.surveys.photometry import BANDS, DETECTION, OPTICAL_BANDS
 from broker.tables.declaration import column
 from broker.units import Floats
 
@@ -105,7 +105,10 @@ class Slope(Module):
             column(
                 "slopes",
                 pa.struct(
-                    [column(b, LINE, "", f"line over the last 30 days in {b}") for b in BANDS]
+                    [
+                        column(b, LINE, "", f"line over the last 30 days in {b}")
+                        for b in OPTICAL_BANDS
+                    ]
                 ),
                 "",
                 "line over the last 30 days in each band, this alert's sign",
@@ -117,7 +120,7 @@ class Slope(Module):
     def compute(self, alerts: ModuleAlerts) -> pa.StructArray:
         """Fit all lines of all alerts at once."""
         lines = _all_lines(alerts.lightcurves)
-        slopes = {band: lines[band].to_arrow() for band in BANDS}
+        slopes = {band: lines[band].to_arrow() for band in OPTICAL_BANDS}
         columns = {
             **{name: lines[name].to_arrow() for name in ("slope", "recent", "rise", "fade")},
             "slopes": to_struct(self.output.field("slopes").type, slopes),

@@ -1,7 +1,8 @@
 """solar_system: known asteroids and comets, and candidates for new ones.
 
-For ZTF `code` is Fink's ``roid`` (fink-science, module asteroids; Carry et al. 2024, A&A 680,
-A38): its rules read the packet's own values, where −999 is a number and null counts as −999.
+`code` is Fink's ``roid`` (fink-science, module asteroids; Carry et al. 2024, A&A 680, A38) where a
+survey has all that its rules read, as ZTF has: they read the packet's own values, where −999 is a
+number and null counts as −999. Elsewhere it is 3 for a known object and else 0.
 """
 
 from __future__ import annotations
@@ -68,22 +69,21 @@ class SolarSystem(Module):
             return []
         rules = [
             Rule(text, f"yes → code {code}" if applies[0] else "no")
-            for text, applies, code in _fink_rules(alerts)
+            for text, applies, code in (_fink_rules(alerts) if _has_fink_inputs(alerts) else [])
         ]
         radius = f"0 ≤ ssdistnr < {self.settings.radius_arcsec:g}″"
         return [*rules, Rule(f"is_known: {radius}", "yes" if self._is_known(alerts)[0] else "no")]
 
     def _from_distances(self, alerts: ModuleAlerts) -> pa.StructArray:
-        code = np.zeros(alerts.n_rows, dtype=np.int32)
-        for _, applies, value in _fink_rules(alerts):
-            code[applies] = value
+        is_known = self._is_known(alerts)
+        code = _fink_codes(alerts) if _has_fink_inputs(alerts) else np.where(is_known, KNOWN, 0)
         distance, predicted = alerts.floats("ssdistnr"), alerts.floats("ssmagnr")
         matched = distance >= 0
         name = alerts.strings("ssnamenr")
         nameless = ~matched | alerts.is_one_of("ssnamenr", _NO_NAME)
         columns = {
             "code": code,
-            "is_known": self._is_known(alerts),
+            "is_known": is_known,
             "is_candidate": code == CANDIDATE,
             "name": pc.if_else(pa.array(nameless), pa.scalar(None, pa.string()), name),
             "distance_arcsec": np.where(matched, distance, np.nan),
@@ -109,6 +109,18 @@ class SolarSystem(Module):
         # 0.0 is a match, and the commonest one.
         distance = alerts.floats("ssdistnr")
         return np.asarray((distance >= 0) & (distance < self.settings.radius_arcsec))
+
+
+def _has_fink_inputs(alerts: ModuleAlerts) -> bool:
+    """Whether the survey has all that Fink's rules read; else only the distance counts."""
+    return all(alerts.has(name) for name in SolarSystem.inputs if name != "ss_object_id")
+
+
+def _fink_codes(alerts: ModuleAlerts) -> Ints:
+    code = np.zeros(alerts.n_rows, dtype=np.int64)
+    for _, applies, value in _fink_rules(alerts):
+        code[applies] = value
+    return code
 
 
 def _fink_rules(alerts: ModuleAlerts) -> list[tuple[str, Bools, int]]:

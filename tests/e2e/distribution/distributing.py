@@ -54,9 +54,9 @@ class DistributeSite(Site):
         return write_batches(self.root, self.survey, tables, first=first // size, raw=True)
 
     def set_filters(self, pattern: str = "*") -> None:
-        """Take shipped filters, and for ZTF one of every other payload."""
+        """Take the survey's shipped filters, and for ZTF one of every other payload."""
         self.filters.mkdir(parents=True, exist_ok=True)
-        for path in SHIPPED.glob(f"{pattern}.toml"):
+        for path in (SHIPPED / self.survey).glob(f"{pattern}.toml"):
             shutil.copy(path, self.filters)
         if self.survey == "ztf" and pattern != "none":
             for name, (payload, where) in OWN_FILTERS.items():
