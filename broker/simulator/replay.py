@@ -84,7 +84,7 @@ def _rows_of(path: Path, encoder: _RowEncoder, on_error: OnError) -> Iterator[St
 
 
 def _nullable(node: Any) -> Any:
-    """The same schema with null allowed in every field."""
+    """Schema with null allowed in every field."""
     if isinstance(node, list):
         return [_nullable(branch) for branch in node]
     if not isinstance(node, dict):
