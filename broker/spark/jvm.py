@@ -110,6 +110,7 @@ def items(sequence: Any) -> Iterator[Any]:
 
 
 def plan_nodes(plan: Any) -> Iterator[Any]:
+    """Node of a plan and all nodes below it, parents first."""
     yield plan
     for child in items(plan.children()):
         yield from plan_nodes(child)
