@@ -140,9 +140,9 @@ def test_it_names_its_version(reader: Installed, wheel: Path) -> None:
 
 def test_packets_are_read_and_drawn_without_spark(reader: Installed, packets: Path) -> None:
     ids = {path.stem for path in packets.glob("*.avro")}
-    lines = reader.printed("consume", "--from", packets, "--brief").splitlines()
-    assert len(lines) == len(ids) == 5
-    assert all(any(id_ in line for line in lines) for id_ in ids)
+    _, *lines = reader.printed("consume", "--from", packets, "--brief").splitlines()
+    assert {line.split()[1] for line in lines} == ids
+    assert len(lines) == 5
     packet = min(packets.glob("*.avro"))
     reader.printed("plot", packet, "--out", reader.folder / "packet.png")
     assert (reader.folder / "packet.png").read_bytes().startswith(b"\x89PNG")
