@@ -23,9 +23,10 @@ from broker.science.engine.apply import apply_modules
 from broker.settings import ScienceSettings
 from broker.spark.types import to_spark_schema
 from broker.surveys import get_survey
+from tests.builders import write_batches
 from tests.recorded_packets import elasticc_packets, ztf_packets
 from tests.recorded_packets import raw_table as recorded_raw_table
-from tests.science_rows import raw_rows, schema_of, science_rows, write_batches
+from tests.science_rows import raw_rows, schema_of, science_rows
 
 Rows = list[dict[str, Any]]
 OWN_FIELDS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {

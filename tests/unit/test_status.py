@@ -12,7 +12,7 @@ from broker.commands import app
 from broker.kafka.embedded.host import free_port
 from broker.sinks.locks import StageLock
 from broker.tables.storage import Storage
-from tests.unit.pipeline.batches import commit, commit_everywhere
+from tests.builders import commit_arrivals, commit_everywhere
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_it_shows_what_came_in_what_waits_and_how_late_it_is(shown, tmp_path: Pa
     storage, now = Storage(str(tmp_path / "ztf")), time.time()
     commit_everywhere(storage, "aaaaaaaa-000000", now - 3 * 86_400)
     commit_everywhere(storage, "aaaaaaaa-000001", now)
-    commit(storage, "raw", "aaaaaaaa-000002", [now - 300] * 4, now - 297)
+    commit_arrivals(storage, "raw", "aaaaaaaa-000002", [now - 300] * 4, now - 297)
     with StageLock(storage, "science") as lock:
         pid = lock.path.read_text()
         lines = shown()

@@ -23,9 +23,10 @@ from broker.kafka.embedded.server import EmbeddedKafka
 from broker.kafka.reader import read_committed
 from broker.tables.ledger import Ledger
 from broker.tables.ledger_row import LedgerRow
+from tests.builders import write_batches
 from tests.e2e.site import ROOT, Job, Site
 from tests.job_environ import job_environ
-from tests.science_rows import science_rows, write_batches
+from tests.science_rows import science_rows
 
 _PATIENCE_SECONDS = 900.0
 SHIPPED = ROOT / "conf" / "filters"

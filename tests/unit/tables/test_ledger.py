@@ -33,7 +33,7 @@ from broker.tables.ledger_row import (
 )
 from broker.tables.ledger_schema import LEDGER_SCHEMA
 from broker.tables.storage import Storage
-from tests.unit.sinks.batches import row
+from tests.builders import row
 
 LONG = st.integers(0, 2**63 - 1)
 NIGHT = st.integers(0, 2**31 - 1)

@@ -10,7 +10,7 @@ from broker.commands.app import main
 from broker.errors import UsageError
 from broker.tables.quarantine import SHOWN, Quarantine
 from broker.tables.storage import Storage
-from tests.unit.audit.batches import ARRIVAL_NIGHT, TOPIC, publish
+from tests.builders import ARRIVAL_NIGHT, TOPIC, commit_offsets
 
 REFUSED = {3: "empty", 1: "truncated", 8: "empty"}
 
@@ -19,8 +19,8 @@ REFUSED = {3: "empty", 1: "truncated", 8: "empty"}
 def quarantine(tmp_path: Path) -> Quarantine:
     """Three refused packets, of which one has been replayed."""
     storage = Storage(str(tmp_path))
-    publish(storage, "aaaaaaaa-000000", {20240706: [0, 2]}, REFUSED)
-    publish(storage, "replay-000000", {20240706: [3]}, stage="replay")
+    commit_offsets(storage, "aaaaaaaa-000000", {20240706: [0, 2]}, REFUSED)
+    commit_offsets(storage, "replay-000000", {20240706: [3]}, stage="replay")
     return Quarantine(storage)
 
 

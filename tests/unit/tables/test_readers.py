@@ -24,7 +24,8 @@ from broker.tables.read_arrow import (
 from broker.tables.read_duckdb import connect, table_query
 from broker.tables.read_spark import retry_action
 from broker.tables.storage import Storage
-from tests.unit.query.tables import NIGHT, put_archive, put_online, rows
+from tests.builders import NIGHT, put_archive, put_online
+from tests.science_rows import plain_rows
 
 TAKEN, LOOKS_LIKE_A_NUMBER, LATE = "aaaaaaaa-000000", "1234567e-000003", "bbbbbbbb-000000"
 EACH_ONCE = [
@@ -39,11 +40,11 @@ EACH_ONCE = [
 @pytest.fixture
 def storage(tmp_path: Path) -> Storage:
     """A closed night of which one batch is still online, two late batches, and a later night."""
-    put_online(tmp_path, TAKEN, rows([1, 2]))
-    put_archive(tmp_path, {TAKEN: rows([1, 2])})
-    put_online(tmp_path, LATE, rows([4]))
-    put_online(tmp_path, LOOKS_LIKE_A_NUMBER, rows([3]))
-    put_online(tmp_path, TAKEN, rows([5]), NIGHT + 1)
+    put_online(tmp_path, TAKEN, plain_rows([1, 2]))
+    put_archive(tmp_path, {TAKEN: plain_rows([1, 2])})
+    put_online(tmp_path, LATE, plain_rows([4]))
+    put_online(tmp_path, LOOKS_LIKE_A_NUMBER, plain_rows([3]))
+    put_online(tmp_path, TAKEN, plain_rows([5]), NIGHT + 1)
     return Storage(str(tmp_path))
 
 
@@ -108,7 +109,7 @@ def test_arrow_lists_again_when_a_night_was_replaced_before_it_was_read(
         if listed == 1:
             for old in (tmp_path / f"archive/science/night={NIGHT}").iterdir():
                 old.unlink()
-            put_archive(tmp_path, {TAKEN: rows([1, 2]), LATE: rows([4])}, "bbbbbbbb")
+            put_archive(tmp_path, {TAKEN: plain_rows([1, 2]), LATE: plain_rows([4])}, "bbbbbbbb")
         return files
 
     monkeypatch.setattr(read_arrow, "files_of", list_then_replace)

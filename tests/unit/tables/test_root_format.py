@@ -15,13 +15,14 @@ from broker.query import Archive
 from broker.sinks.locks import StageLock
 from broker.tables.root_format import NUMBER
 from broker.tables.storage import Storage
-from tests.unit.query.tables import put_online, rows
+from tests.builders import put_online
+from tests.science_rows import plain_rows
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A survey's folder with rows and without a number, as older versions leave it."""
-    put_online(tmp_path / "ztf", "aaaaaaaa-000000", rows([1, 2]))
+    put_online(tmp_path / "ztf", "aaaaaaaa-000000", plain_rows([1, 2]))
     return tmp_path / "ztf"
 
 
