@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = ["README.md", "CONTRIBUTING.md", *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md"))]
 FOLDERS = ("broker", "conf", "jobs", "docs", "tests", "schemas", "bin", ".ci", ".github")
 # Of files that the reader writes, or that another version had, a page may speak too.
-NOT_HERE = ("conf/modules/",)
+NOT_HERE = ("conf/modules",)
 
 
 def text_of(page: str) -> str:
