@@ -65,8 +65,8 @@ def test_the_command_counts_by_reason_and_lists_packets(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     storage = Storage(str(tmp_path / "ztf"))
-    publish(storage, "aaaaaaaa-000000", {20240706: [0, 2]}, REFUSED)
-    publish(storage, "replay-000000", {20240706: [3]}, stage="replay")
+    commit_offsets(storage, "aaaaaaaa-000000", {20240706: [0, 2]}, REFUSED)
+    commit_offsets(storage, "replay-000000", {20240706: [3]}, stage="replay")
     words = ["quarantine", "list", "--set", f"storage.root={tmp_path}"]
     assert main([*words, "--most", "2", "--night", str(ARRIVAL_NIGHT)]) == 0
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
