@@ -166,7 +166,9 @@ def iterate(
         No such source, an expression that does not fit, no broker.
     """
     found = settings if settings is not None else load_settings(survey)
-    schema_path = Path(schema) if schema is not None else found.ingest.schema_path
+    # For confluent packets `ingest.schema` is a folder of versions, no schema.
+    own_schema = found.ingest.schema_path if found.ingest.framing == "bare" else None
+    schema_path = Path(schema) if schema is not None else own_schema
     decoder = Decoder(
         framing,
         load_schema(schema_path) if schema_path is not None else None,

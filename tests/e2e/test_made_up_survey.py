@@ -40,6 +40,7 @@ def survey_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     conf.mkdir()
     shutil.copy(ROOT / "conf/nightjar.toml", conf)
     (conf / "made_up.toml").write_text(
+        '[kafka]\ninput_topic = "made_up_alerts"\n'
         f'[ingest]\nframing = "confluent"\nschema = "{schema.parent}"\n'
     )
     with pytest.MonkeyPatch.context() as patch:
