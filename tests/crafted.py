@@ -65,6 +65,56 @@ def elasticc_record(number: int, mjd: float = 60000.25) -> Any:
     return record
 
 
+def winter_record(number: int, jd: float = JD, **candidate: Any) -> Any:
+    """A WINTER alert with two earlier detections."""
+    record = _zero(schema_of("winter"), {})
+    position = {"ra": number * 0.01 % 360, "dec": number * 0.003 % 60}
+    own = {
+        **{"jd": jd, "candid": number, "fid": number % 4, "magpsf": 16.5, "sigmapsf": 0.125},
+        **{"exptime": 120.0, "diffmaglim": 18.5, "isdiffpos": number % 3 != 0, "scorr": 12.0},
+        **{"ndethist": 3, "jdstarthist": jd - 2, **position},
+    }
+    record["candidate"] |= own | candidate
+    entry = _zero(field_type(schema_of("winter"), "prv_candidates")["items"], {})
+    entry |= {**position, "fid": own["fid"], "magpsf": 17.0, "sigmapsf": 0.125, "isdiffpos": True}
+    history = [entry | {"jd": jd - k, "candid": 10**9 + 10 * number + k} for k in (2, 1)]
+    images = {f"cutout_{name}": b"no image" for name in ("science", "template", "difference")}
+    return (
+        record
+        | images
+        | {
+            **{"schemavsn": "0.1", "publisher": "test", "objectid": f"WNTR24a{number:06d}"},
+            **{"candid": number, "prv_candidates": history},
+        }
+    )
+
+
+def pgir_record(number: int, jd: float = JD, **candidate: Any) -> Any:
+    """A PGIR alert with an earlier detection and an upper limit."""
+    record = _zero(schema_of("pgir"), {})
+    position = {"ra": number * 0.01 % 360, "dec": number * 0.003 % 60}
+    own = {
+        **{"jd": jd, "candid": number, "magpsf": 12.5, "sigmapsf": 0.125, "diffmaglim": 13.5},
+        **{"exptime": 71.25, "isdiffpos": "1" if number % 3 else "0", "isstar": number % 2},
+        **{"drb": 0.25 if number % 5 == 0 else 0.75, "drbversion": "test", "ndethist": 2},
+        **{"jdstarthist": jd - 2, "ssdistnr": -99.0, "ssmagnr": -99.0, "ssnamenr": "NONE"},
+    }
+    record["candidate"] |= own | position | candidate
+    limit = _zero(field_type(schema_of("pgir"), "prv_candidates")["items"], {})
+    limit |= {"jd": jd - 1, "diffmaglim": 13.25}
+    seen = {"jd": jd - 2, "magpsf": 12.75, "sigmapsf": 0.125, "isdiffpos": "1", "drb": 0.5}
+    history = [limit | position | seen | {"candid": 10**9 + number}, limit]
+    images = {f"cutout{name}": b"no image" for name in ("Science", "Template", "Difference")}
+    return (
+        record
+        | images
+        | {
+            **{"schemavsn": "0.1", "publisher": "test", "objectId": f"PGIR24a{number:06d}"},
+            **{"candid": number, "prv_candidates": history},
+        }
+    )
+
+
 def field_type(schema: Schema, name: str) -> Any:
     """Type of a field; of a nullable one, what it is when it is not null."""
     kind = next(field["type"] for field in schema["fields"] if field["name"] == name)

@@ -18,11 +18,13 @@ import pyarrow as pa
 from astropy.coordinates import Latitude, Longitude
 
 from broker.nights import night_of_mjd
+from broker.packets.fields import value_at
 from broker.packets.files import iterate_packets
 from broker.packets.schemas import load_schema
 from broker.science.engine.science_pass import SciencePass
 from broker.surveys import Survey, get_survey
 from broker.surveys.arrow_columns import follow
+from broker.surveys.times import JD_OF_MJD_0
 
 Packet = dict[str, Any]
 BATCH_TIME = dt.datetime(2026, 11, 1, 12, tzinfo=dt.UTC)
@@ -82,8 +84,7 @@ def columns_for(science: SciencePass, packets: Sequence[Packet]) -> dict[str, pa
 
 
 def _added(packets: Sequence[Packet], survey: Survey) -> dict[str, pa.Array]:
-    key = {"ztf": _ztf_key, "elasticc": _elasticc_key}[survey.name]
-    keys = [key(packet) for packet in packets]
+    keys = [_key(packet, survey) for packet in packets]
     ids, objects, ra, dec, mjd = zip(*keys, strict=True)
     cells = cdshealpix.lonlat_to_healpix(Longitude(list(ra), u.deg), Latitude(list(dec), u.deg), 29)
     nights = [night_of_mjd(time, survey.night_offset_hours) for time in mjd]
@@ -96,16 +97,14 @@ def _added(packets: Sequence[Packet], survey: Survey) -> dict[str, pa.Array]:
     }
 
 
-def _ztf_key(packet: Packet) -> tuple[int, str, float, float, float]:
-    candidate = packet["candidate"]
-    mjd = candidate["jd"] - 2400000.5
-    return packet["candid"], packet["objectId"], candidate["ra"], candidate["dec"], mjd
-
-
-def _elasticc_key(packet: Packet) -> tuple[int, str, float, float, float]:
-    source = packet["diaSource"]
-    number = source["diaObjectId"] or packet["diaObject"]["diaObjectId"]
-    return source["diaSourceId"], str(number), source["ra"], source["decl"], source["midPointTai"]
+def _key(packet: Packet, survey: Survey) -> tuple[int, str, float, float, float]:
+    """Id, object, position and MJD of a packet."""
+    paths = survey.packet
+    names = (value_at(packet, path) for path in paths.object_id)
+    object_id = next(name for name in names if name is not None)
+    ra, dec = (value_at(packet, path) for path in paths.position)
+    mjd = value_at(packet, paths.time) - (JD_OF_MJD_0 if survey.clock.form == "jd" else 0)
+    return value_at(packet, paths.alert_id), str(object_id), ra, dec, mjd
 
 
 def _ingest(n: int) -> pa.StructArray:

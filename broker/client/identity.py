@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from broker.packets.fields import value_at
-from broker.surveys import SURVEYS, PacketPaths
+from broker.surveys import SURVEYS, PacketPaths, closest_paths
 
 # The packets that Nightjar itself sends out.
 _SCIENCE = PacketPaths(
@@ -24,11 +24,7 @@ _SCIENCE = PacketPaths(
 
 def paths_of(record: Mapping[str, Any]) -> PacketPaths | None:
     """Paths of the survey that the record belongs to, as its fields show; None if unknown."""
-    for paths in _candidates():
-        needed = (paths.alert_id, paths.time)
-        if all(value_at(record, path) is not None for path in needed):
-            return paths
-    return None
+    return closest_paths(_candidates(), lambda path: value_at(record, path) is not None)
 
 
 def alert_id_of(record: Mapping[str, Any]) -> str | None:

@@ -17,7 +17,7 @@ def main(
     ],
     *,
     out: Annotated[Path, typer.Option(help="Parquet that gets one row per object.")],
-    survey: Annotated[str, typer.Option(help="Whose classifier: ztf or elasticc.")] = "ztf",
+    survey: Annotated[str, typer.Option(help="Survey whose classifier to use.")] = "ztf",
     max_age: Annotated[
         float | None,
         typer.Option(min=0, help="Detections up to so many days after the first alone."),
@@ -31,16 +31,14 @@ def main(
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    from broker.errors import UsageError
     from broker.science.classifier.light_curve_table import (
-        SPELLINGS,
         cut_light_curves,
         read_light_curves,
         score_light_curves,
     )
+    from broker.science.classifier.model import declared_model
 
-    if survey not in SPELLINGS:
-        raise UsageError(f"no classifier for survey {survey!r}; there are {', '.join(SPELLINGS)}")
+    declared_model(survey)  # before the file is read
     curves = cut_light_curves(read_light_curves(light_curves, survey), max_age, window)
     scores = score_light_curves(curves, survey)
     pq.write_table(scores, out)

@@ -77,7 +77,7 @@ def record_page(record: Mapping[str, Any], settings: Settings) -> Figure:
     from broker.client.identity import paths_of
     from broker.packets.fields import value_at
     from broker.plots import object_page
-    from broker.query.images import decode_cutout
+    from broker.query.images import cutout_name, decode_cutout
     from broker.surveys import get_survey
 
     is_ours = record.get("alert_id") is not None
@@ -91,9 +91,7 @@ def record_page(record: Mapping[str, Any], settings: Settings) -> Figure:
     row = record if is_ours else _computed(record, settings, survey)
     names = (value_at(record, path) for path in paths.object_id)
     object_id = next((str(name) for name in names if name is not None), "")
-    images = {
-        name.removeprefix("cutout"): decode_cutout(record.get(name)) for name in survey.cutouts
-    }
+    images = {cutout_name(name): decode_cutout(record.get(name)) for name in survey.cutouts}
     facts = [
         f"alert {value_at(record, paths.alert_id)}",
         _place(*(value_at(record, path) for path in paths.position)),
@@ -118,6 +116,7 @@ def _computed(record: Mapping[str, Any], settings: Settings, survey: Survey) -> 
 
 def _object(settings: Settings, object_id: str) -> Figure:
     from broker.plots import object_page
+    from broker.query.images import cutout_name
     from broker.surveys import get_survey
 
     archive = _archive(settings)
@@ -137,7 +136,7 @@ def _object(settings: Settings, object_id: str) -> Figure:
     ]
     images = archive.cutouts(latest["alert_id"])
     facts.append(f"images of alert {latest['alert_id']}")
-    ordered = {name.removeprefix("cutout"): None for name in survey.cutouts} | images
+    ordered = {cutout_name(name): None for name in survey.cutouts} | images
     return object_page(object_id, _curve(points.to_pylist()), ordered, facts, **_axes(survey))
 
 

@@ -56,14 +56,14 @@ def identifying(survey: Survey) -> Callable[[DataFrame, Sequence[str]], DataFram
 
     Takes the decoded frame and the names of its columns.
 
-    ``alert_id, object_id, ra_deg, dec_deg, mjd_utc``, by the survey's expressions.
+    ``alert_id, object_id, ra_deg, dec_deg, mjd``, by the survey's expressions.
     """
     columns = {
         "alert_id": F.expr(f"cast({survey.alert_id} as bigint)"),
         "object_id": F.expr(f"cast({survey.object_id} as string)"),
         "ra_deg": F.expr(f"cast({survey.ra_deg} as double)"),
         "dec_deg": F.expr(f"cast({survey.dec_deg} as double)"),
-        "mjd_utc": F.expr(f"cast({survey.mjd_utc} as double)"),
+        "mjd": F.expr(f"cast({survey.mjd} as double)"),
     }
     identity = [column.alias(name) for name, column in columns.items()]
 
@@ -89,7 +89,7 @@ def checking(survey: Survey, mjd_range: tuple[float, float] | None) -> Transform
     tells a packet from nonsense. Adds ``night`` too, by the survey's rule, and leaves of ``value``
     its length, ``packet_bytes``, and ``packet``, where a table has to keep the bytes.
     """
-    mjd = F.col("mjd_utc")
+    mjd = F.col("mjd")
     if mjd_range is None:
         arrival = F.unix_micros("kafka_timestamp") / _MICROSECONDS_PER_DAY + MJD_OF_UNIX_EPOCH
         in_time = mjd.between(F.lit(survey.first_light_mjd), arrival + 1.0)
@@ -98,7 +98,7 @@ def checking(survey: Survey, mjd_range: tuple[float, float] | None) -> Transform
         in_time = mjd.between(*map(F.lit, mjd_range))
         limits = f"between MJD {mjd_range[0]} and {mjd_range[1]}"
     on_sky = F.col("dec_deg").between(-90, 90) & (F.col("ra_deg") >= 0) & (F.col("ra_deg") < 360)
-    identity = ("alert_id", "object_id", "ra_deg", "dec_deg", "mjd_utc")
+    identity = ("alert_id", "object_id", "ra_deg", "dec_deg", "mjd")
     nothing = reduce(Column.__and__, (F.col(name).isNull() for name in identity))
     reason, detail = first_refusal(
         [
@@ -116,7 +116,7 @@ def checking(survey: Survey, mjd_range: tuple[float, float] | None) -> Transform
             Refusal(
                 ~F.coalesce(in_time, F.lit(False)),
                 "time_invalid",
-                F.concat_ws(" ", F.lit("MJD"), "mjd_utc", F.lit(f"is not {limits}")),
+                F.concat_ws(" ", F.lit("MJD"), "mjd", F.lit(f"is not {limits}")),
             ),
         ]
     )

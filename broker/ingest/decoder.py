@@ -68,7 +68,7 @@ class PacketDecoder:
         Returns
         -------
         DataFrame
-            With ``record``, ``alert_id``, ``object_id``, ``ra_deg``, ``dec_deg``, ``mjd_utc``,
+            With ``record``, ``alert_id``, ``object_id``, ``ra_deg``, ``dec_deg``, ``mjd``,
             ``night``, ``schema_key``, ``unknown_fields``, ``packet``, ``packet_bytes``, and
             ``reason`` and ``detail``, which are null for rows of the raw table.
         """

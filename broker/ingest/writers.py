@@ -15,6 +15,8 @@ from typing import Any
 from broker.packets.schemas import Schema, load_schema
 from broker.surveys import Survey
 
+# Ends the name of a field whose name another field of the record has too.
+_HIDDEN_NAMESAKE = "__namesake"
 # Promotions of Avro that lose nothing.
 _WIDER = {"int": {"long", "double"}, "float": {"double"}}
 
@@ -108,11 +110,24 @@ def _place_record(schema: Any, place: str, named: dict[str, Any]) -> Any:
     name = schema["name"]
     named[name] = None  # until it ends
     fields = [
-        {"name": field["name"], "type": _place(field["type"], f"{place}_{field['name']}", named)}
-        for field in schema["fields"]
+        {"name": field_name, "type": _place(field["type"], f"{place}_{field_name}", named)}
+        for field_name, field in zip(_distinct_names(schema), schema["fields"], strict=True)
     ]
     named[name] = schema
     return {"type": "record", "name": place, "fields": fields}
+
+
+def _distinct_names(record: Any) -> list[str]:
+    """Names of a record's fields; of several with one name the last keeps it.
+
+    Java's Avro refuses namesakes, which WINTER's schema has (``sgmag1``). What writes them from
+    one dictionary gives all of them one value, and a dictionary keeps the last.
+    """
+    names = [str(field["name"]) for field in record["fields"]]
+    return [
+        f"{name}{_HIDDEN_NAMESAKE}{names[:k].count(name)}" if name in names[k + 1 :] else name
+        for k, name in enumerate(names)
+    ]
 
 
 def _without_docs(schema: Any) -> Any:
@@ -151,7 +166,8 @@ def _align_record(writer: Any, reader: Any, path: str, unknown: list[str]) -> An
         name = f"{path}{field['name']}"
         target = readable.get(field["name"])
         if target is None or not _fits(field["type"], target):
-            unknown.append(name)
+            if _HIDDEN_NAMESAKE not in name:
+                unknown.append(name)
             # A name that no reader has: Avro reads past the field.
             fields.append({**field, "name": f"{field['name']}__not_read"})
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-BANDS = ("u", "g", "r", "i", "z", "y")
+BANDS = ("u", "g", "r", "i", "z", "y", "J", "H", "K")
 # Okabe & Ito (2008): told apart by everybody; the marker says it again without colour.
 COLOURS = {
     "u": "#56B4E9",
@@ -11,8 +11,14 @@ COLOURS = {
     "i": "#E69F00",
     "z": "#CC79A7",
     "y": "#000000",
+    "J": "#0072B2",
+    "H": "#F0E442",
+    "K": "#7F4A21",
 }
-MARKERS = {"u": "v", "g": "o", "r": "s", "i": "D", "z": "P", "y": "X"}
+MARKERS = {
+    **{"u": "v", "g": "o", "r": "s", "i": "D", "z": "P", "y": "X"},
+    **{"J": "^", "H": "h", "K": "*"},
+}
 _OTHER = ("#888888", ".")
 
 

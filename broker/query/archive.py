@@ -16,7 +16,8 @@ import pyarrow.dataset as ds
 from broker.errors import UsageError
 from broker.nights import parse_nights
 from broker.query.cone import SEPARATION, cell_ranges, check_cone, in_ranges
-from broker.query.images import Image, decode_cutout
+from broker.query.images import Image, cutout_name, decode_cutout
+from broker.surveys import get_survey
 from broker.tables.files import Files, files_in, files_of
 from broker.tables.layout import ARCHIVE, ONLINE, night_folder
 from broker.tables.read_duckdb import connect, quoted, set_views
@@ -205,18 +206,14 @@ class Archive:
             There is no such alert.
         """
         query = (
-            "SELECT night, batch, healpix29, ingest.topic, ingest.partition, ingest.offset "
+            "SELECT survey, night, batch, healpix29, ingest.topic, ingest.partition, ingest.offset "
             f"FROM science WHERE alert_id = {int(alert_id)}"
         )
         found = self._query(query).to_pylist()
         if not found:
             raise UsageError(f"no science row has alert_id {alert_id} in {self._storage.root}")
         row = self._again(lambda: self._raw_row(found[0]))
-        return {
-            name.removeprefix("cutout"): decode_cutout(value)
-            for name, value in row.items()
-            if name.startswith("cutout")
-        }
+        return {cutout_name(name): decode_cutout(value) for name, value in row.items()}
 
     def _raw_row(self, science: dict[str, Any]) -> dict[str, Any]:
         """Cutouts of the raw row that a science row was computed from."""
@@ -228,7 +225,7 @@ class Archive:
         rows = ds.dataset(
             list(paths), filesystem=self._storage.filesystem, format="parquet", partitioning=None
         )
-        cutouts = [name for name in rows.schema.names if name.startswith("cutout")]
+        cutouts = list(get_survey(science["survey"]).cutouts)
         same = ds.field("healpix29") == science["healpix29"]
         for name in ("topic", "partition", "offset"):
             same = same & (pc.field("ingest", name) == science[name])

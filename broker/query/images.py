@@ -15,6 +15,17 @@ _GZIP = b"\x1f\x8b"
 _FITS = b"SIMPLE"
 
 
+def cutout_name(field: str) -> str:
+    """Name of an image, from the packet's field.
+
+    Examples
+    --------
+    >>> cutout_name("cutoutScience"), cutout_name("cutout_science")
+    ('Science', 'Science')
+    """
+    return field.removeprefix("cutout").strip("_").capitalize()
+
+
 def decode_cutout(value: Any) -> Image | None:
     """Image of a cutout: gzipped or plain FITS bytes, or a record that holds them.
 

@@ -13,7 +13,7 @@ from broker.packets.fields import field_paths, value_at
 from broker.packets.framing import Decoder, Encoder, Framing, detect_framing
 from broker.packets.schemas import Schema, canonical, schema_version
 from broker.simulator.fresh import with_fresh_ids
-from broker.surveys import SURVEYS, PacketPaths
+from broker.surveys import SURVEYS, PacketPaths, closest_paths
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,9 +237,9 @@ class Framer:
 
 def _paths_of(schema: Schema) -> PacketPaths:
     known = set(field_paths(schema))
-    for survey in SURVEYS.values():
-        if {survey.packet.time, survey.packet.alert_id} <= known:
-            return survey.packet
+    found = closest_paths((survey.packet for survey in SURVEYS.values()), known.__contains__)
+    if found is not None:
+        return found
     raise InputError(
         f"schema {schema['name']} is of no known survey ({', '.join(SURVEYS)}): "
         "its packets have no known place for time and id",

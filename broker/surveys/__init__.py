@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from broker.errors import SettingsError
-from broker.surveys.base import PacketPaths, Survey
+from broker.surveys.base import PacketPaths, Survey, closest_paths
 from broker.surveys.elasticc import ELASTICC
+from broker.surveys.pgir import PGIR
+from broker.surveys.winter import WINTER
 from broker.surveys.ztf import ZTF
 
-__all__ = ["SURVEYS", "PacketPaths", "Survey", "get_survey"]
+__all__ = ["SURVEYS", "PacketPaths", "Survey", "add_survey", "closest_paths", "get_survey"]
 
-SURVEYS = {survey.name: survey for survey in (ZTF, ELASTICC)}
+SURVEYS = {survey.name: survey for survey in (ZTF, ELASTICC, WINTER, PGIR)}
 
 
 def get_survey(name: str) -> Survey:
@@ -23,3 +25,12 @@ def get_survey(name: str) -> Survey:
     if name not in SURVEYS:
         raise SettingsError(f"unknown survey {name!r}; known: {', '.join(SURVEYS)}")
     return SURVEYS[name]
+
+
+def add_survey(survey: Survey) -> None:
+    """Make a survey known in this process.
+
+    What Spark runs in its workers calls this first, with the driver's own survey: one that does not
+    ship with Nightjar is not known there otherwise.
+    """
+    SURVEYS.setdefault(survey.name, survey)

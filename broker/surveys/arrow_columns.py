@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,7 @@ from broker.units import Floats
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+Codes = NDArray[np.int8]
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,14 @@ class ArrowColumns:
         """Whether each string is one of `words`; null is not."""
         hits = pc.is_in(self.strings(name), value_set=pa.array(words, pa.string()))
         return np.asarray(hits.to_numpy(zero_copy_only=False), dtype=bool)
+
+    def codes(self, name: str, code_of: Mapping[Any, int], missing: int) -> Codes:
+        """Small integer of each value, by a table; null and values not in the table: `missing`."""
+        encoded = self._flat(name).dictionary_encode()
+        known = [code_of.get(value, missing) for value in encoded.dictionary.to_pylist()]
+        table = np.array([*known, missing], dtype=np.int8)
+        indices = encoded.indices.fill_null(len(known)).to_numpy(zero_copy_only=False)
+        return np.asarray(table[indices], dtype=np.int8)
 
     def is_true(self, name: str) -> Bools:
         """Whether each boolean is true; null is not."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from broker.settings import PROJECT_ROOT
 from broker.surveys.arrow_columns import ArrowColumns
-from broker.surveys.photometry import Photometry
+from broker.surveys.photometry import Bands, Photometry, PhotometryReader
+from broker.surveys.times import Clock
 
 SCHEMAS_FOLDER = PROJECT_ROOT / "schemas"
 
@@ -35,7 +36,7 @@ QUANTITIES = {
 
 @dataclass(frozen=True)
 class PacketPaths:
-    """Where a decoded packet holds its time, place and ids, for code that reads without Spark.
+    """Where a decoded packet holds its time, position and ids.
 
     Parameters
     ----------
@@ -51,7 +52,8 @@ class PacketPaths:
         Names of all fields, at any depth, that hold an id of an alert or an object of this survey:
         what has to change together to make the same night a new one.
     brief
-        Dotted paths of what a one-line summary shows, after the ids.
+        Dotted paths of what a one-line summary shows, after the ids. A packet is of the survey
+        whose paths it has most of.
     """
 
     time: str
@@ -60,6 +62,32 @@ class PacketPaths:
     position: tuple[str, str]
     ids: tuple[str, ...]
     brief: tuple[str, ...]
+
+    def absent(self, has: Callable[[str], bool]) -> int:
+        """How many of the paths that tell surveys apart a packet lacks."""
+        nameless = not any(map(has, self.object_id))
+        return nameless + sum(not has(path) for path in (*self.position, *self.brief))
+
+
+def closest_paths(
+    candidates: Iterable[PacketPaths], has: Callable[[str], bool]
+) -> PacketPaths | None:
+    """Paths of the survey that a packet is of: time and alert id are there, and fewest lack.
+
+    Parameters
+    ----------
+    candidates
+        Of several that fit equally, the one with more paths, then the first, is taken.
+    has
+        Whether the packet has a path.
+
+    Returns
+    -------
+    PacketPaths or None
+        None: no candidate's time and alert id are there.
+    """
+    fitting = [paths for paths in candidates if has(paths.time) and has(paths.alert_id)]
+    return min(fitting, key=lambda p: (p.absent(has), -len(p.brief)), default=None)
 
 
 @dataclass(frozen=True)
@@ -74,10 +102,9 @@ class ScienceMapping:
         Top-level records that every science row keeps to the letter.
     record_units
         Unit of each field of those records, by path; ``""`` is a pure number or a name.
-    photometry_paths
-        Fields that `read_photometry` needs.
-    read_photometry
-        Packets and the AB magnitude of their flux 1 → photometry.
+    photometry
+        Reader of times and brightness: `broker.surveys.magnitudes.Magnitudes`,
+        `broker.surveys.fluxes.Fluxes`, or one of the survey's own.
     quantities
         What science modules ask for by name → where this survey keeps it. A quantity that a
         survey lacks is null everywhere.
@@ -87,10 +114,50 @@ class ScienceMapping:
 
     records: tuple[str, ...]
     record_units: Mapping[str, str]
-    photometry_paths: tuple[str, ...]
-    read_photometry: Callable[[ArrowColumns, float], Photometry]
+    photometry: PhotometryReader
     quantities: Mapping[str, str]
     histories: Mapping[str, str]
+
+    @property
+    def photometry_paths(self) -> tuple[str, ...]:
+        """Fields that `read_photometry` needs."""
+        return self.photometry.paths
+
+    def read_photometry(self, packets: ArrowColumns, flux_zero_point: float) -> Photometry:
+        """Photometry of a batch; `flux_zero_point` is the AB magnitude of the packets' flux 1."""
+        return self.photometry.read(packets, flux_zero_point)
+
+
+def field_units(record: str, names_by_unit: Mapping[str, str]) -> dict[str, str]:
+    """Unit of each field of a record, by path, from the fields' names (in one text) by unit.
+
+    Examples
+    --------
+    >>> field_units("candidate", {"deg": "ra dec", "": "candid"})
+    {'candidate.ra': 'deg', 'candidate.dec': 'deg', 'candidate.candid': ''}
+    """
+    return {
+        f"{record}.{name}": unit for unit, names in names_by_unit.items() for name in names.split()
+    }
+
+
+@dataclass(frozen=True)
+class LightCurveClassifier:
+    """The light-curve model of a survey.
+
+    Parameters
+    ----------
+    model
+        Its folder in ``broker/science/classifier/models``, and its name in the science table.
+    classes
+        What it tells apart; the first one's probability is the score.
+    bands
+        What it looks at, names of `broker.surveys.photometry.OPTICAL_BANDS`.
+    """
+
+    model: str
+    classes: tuple[str, ...]
+    bands: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -116,64 +183,96 @@ class Answer:
 class Survey:
     """All that differs between surveys.
 
-    The expressions are Spark SQL over the packet's own field names.
-
     Parameters
     ----------
     name
         Name in settings, folders and topics.
     schema_version
         Folder below ``schemas/<name>/`` whose schema decides the raw table's columns.
-    alert_id
-        Expression (bigint) that is unique per alert.
-    object_id
-        Expression (string) shared by all alerts of an object.
-    ra_deg, dec_deg
-        Expressions (double, degrees, ICRS).
-    mjd_utc
-        Expression (double, days) of the alert's time; its scale may be TAI, since nights and
-        sanity limits do not need the 37 s.
+    packet
+        Paths of a packet's time, position and ids.
+    clock
+        What its times are.
     night_offset_hours
         A night is the date of (UTC − this many hours).
     first_light_mjd
         Earliest believable time (MJD).
+    bands
+        How it names filters.
     cutouts
         Top-level fields that hold images.
-    packet
-        Paths of a decoded packet's time and ids.
     science
         From the packet to the science table.
     subscriber_fields
         Top-level fields that clients of this survey's alerts look for → SQL over the science row.
+    expressions
+        Spark SQL over the packet's fields that stands in for a plain path of `packet`: of
+        ``alert_id`` (bigint), ``object_id`` (string), ``ra_deg`` or ``dec_deg`` (double, ICRS).
+    classifier
+        The survey's light-curve model; without one the module ``classifier`` is off.
     answer
         What the survey wants to hear about its alerts, if anything.
     object_page
         Address of an object's public page, with ``{object_id}``.
     light_curve_in
         What pictures of light curves show.
-    time_axis
-        What the column ``mjd`` is, for axes.
+    schemas
+        Folder of the versions' folders, where it is not ``schemas/<name>``.
     """
 
     name: str
     schema_version: str
-    alert_id: str
-    object_id: str
-    ra_deg: str
-    dec_deg: str
-    mjd_utc: str
+    packet: PacketPaths
+    clock: Clock
     night_offset_hours: int
     first_light_mjd: float
+    bands: Bands = field(hash=False, compare=False)
     cutouts: tuple[str, ...]
-    packet: PacketPaths
     science: ScienceMapping = field(hash=False, compare=False)
     subscriber_fields: Mapping[str, str] = field(hash=False, compare=False)
+    expressions: Mapping[str, str] = field(default_factory=dict, hash=False, compare=False)
+    classifier: LightCurveClassifier | None = None
     answer: Answer | None = field(default=None, hash=False, compare=False)
     object_page: str = ""
     light_curve_in: Literal["mag", "flux"] = "mag"
-    time_axis: str = "MJD (TAI, midpoint)"
+    schemas: Path | None = None
 
     @property
     def schema_folder(self) -> Path:
         """Folder with the reader schema's .avsc files."""
-        return SCHEMAS_FOLDER / self.name / self.schema_version
+        return (self.schemas or SCHEMAS_FOLDER / self.name) / self.schema_version
+
+    @property
+    def alert_id(self) -> str:
+        """SQL over the packet (bigint): unique per alert."""
+        return self.expressions.get("alert_id", self.packet.alert_id)
+
+    @property
+    def object_id(self) -> str:
+        """SQL over the packet (string): shared by all alerts of an object."""
+        paths = self.packet.object_id
+        plain = paths[0] if len(paths) == 1 else f"coalesce({', '.join(paths)})"
+        return self.expressions.get("object_id", plain)
+
+    @property
+    def ra_deg(self) -> str:
+        """SQL over the packet (double, degrees, ICRS)."""
+        return self.expressions.get("ra_deg", self.packet.position[0])
+
+    @property
+    def dec_deg(self) -> str:
+        """SQL over the packet (double, degrees, ICRS)."""
+        return self.expressions.get("dec_deg", self.packet.position[1])
+
+    @property
+    def mjd(self) -> str:
+        """SQL over the packet (double, days) of the alert's time, on the scale of `clock`.
+
+        The scale may be TAI: nights and limits of what is believable do not need the 37 s.
+        """
+        return self.clock.sql(self.packet.time)
+
+    @property
+    def time_axis(self) -> str:
+        """What the column ``mjd`` is, for axes."""
+        return self.clock.label

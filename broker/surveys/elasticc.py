@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
-from broker.surveys import elasticc_photometry
-from broker.surveys.base import PacketPaths, ScienceMapping, Survey
+from broker.surveys.base import LightCurveClassifier, PacketPaths, ScienceMapping, Survey
 from broker.surveys.elasticc_answer import BROKER_CLASSIFICATION
 from broker.surveys.elasticc_units import RECORD_UNITS
+from broker.surveys.fluxes import Fluxes, FluxFields, NoiseFields
+from broker.surveys.photometry import OPTICAL_BANDS, Bands
+from broker.surveys.times import Clock
+
+_CLOCK = Clock(form="mjd", scale="tai", moment="midpoint")
+_BANDS = Bands({**{band: band for band in OPTICAL_BANDS}, "Y": "y"}, field="filterName")
+_TIME_AND_FLUX = {"time": "midPointTai", "flux": "psFlux", "flux_err": "psFluxErr"}
+_DETECTION = {**_TIME_AND_FLUX, "alert_id": "diaSourceId", "ra": "ra", "dec": "decl"}
+_PHOTOMETRY = Fluxes(
+    clock=_CLOCK,
+    bands=_BANDS,
+    this=FluxFields("diaSource", **_DETECTION),
+    history=FluxFields("prvDiaSources", **_DETECTION),
+    forced=FluxFields("prvDiaForcedSources", **_TIME_AND_FLUX),
+    limits=NoiseFields("prvDiaNondetectionLimits", time="midPointTai", noise="diaNoise"),
+)
 
 ELASTICC = Survey(
     name="elasticc",
     schema_version="0.9",
-    # alertId is the same in every alert of the early sets, so it is never a key.
-    alert_id="diaSource.diaSourceId",
-    object_id="cast(coalesce(diaSource.diaObjectId, diaObject.diaObjectId) as string)",
-    # Scattered about the object's own position, a few lie just below 0°.
-    ra_deg="if(diaSource.ra BETWEEN -1 AND 0, (diaSource.ra + 360) % 360, diaSource.ra)",
-    dec_deg="diaSource.decl",
-    mjd_utc="diaSource.midPointTai",
+    clock=_CLOCK,
     night_offset_hours=12,
     first_light_mjd=53000.0,
+    bands=_BANDS,
     light_curve_in="flux",
     cutouts=("cutoutDifference", "cutoutTemplate"),
+    classifier=LightCurveClassifier("elasticc_1", ("sn_ia", "sn_ii"), OPTICAL_BANDS),
     science=ScienceMapping(
         records=("diaSource", "diaObject"),
         record_units=RECORD_UNITS,
-        photometry_paths=elasticc_photometry.PATHS,
-        read_photometry=elasticc_photometry.read,
+        photometry=_PHOTOMETRY,
         # The simulation has neither bogus detections nor a solar system.
         quantities={},
         histories={"diaSource": "prvDiaSources"},
@@ -34,6 +44,7 @@ ELASTICC = Survey(
     answer=BROKER_CLASSIFICATION,
     packet=PacketPaths(
         time="diaSource.midPointTai",
+        # alertId is the same in every alert of the early sets, so it is never a key.
         alert_id="diaSource.diaSourceId",
         object_id=("diaSource.diaObjectId", "diaObject.diaObjectId"),
         position=("diaSource.ra", "diaSource.decl"),
@@ -44,4 +55,8 @@ ELASTICC = Survey(
             *("diaSource.ra", "diaSource.decl"),
         ),
     ),
+    # Scattered about the object's own position, a few lie just below 0°.
+    expressions={
+        "ra_deg": "if(diaSource.ra BETWEEN -1 AND 0, (diaSource.ra + 360) % 360, diaSource.ra)"
+    },
 )

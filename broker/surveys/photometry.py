@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
-import pyarrow as pa
-from numpy.typing import NDArray
 
-from broker.surveys.arrow_columns import Bools, Ints
+from broker.surveys.arrow_columns import ArrowColumns, Bools, Codes, Ints
 from broker.units import Floats
 
-Codes = NDArray[np.int8]
-
-BANDS = ("u", "g", "r", "i", "z", "y")
+OPTICAL_BANDS = ("u", "g", "r", "i", "z", "y")
+BANDS = (*OPTICAL_BANDS, "J", "H", "K")
 """Filters in order of wavelength; a band code is a position in here, −1 is "unknown"."""
 KINDS = ("detection", "upper_limit", "forced")
 DETECTION, UPPER_LIMIT, FORCED = 0, 1, 2
@@ -101,12 +98,57 @@ class Photometry:
     first_mjd: Floats
 
 
-def band_codes(names: pa.StringArray, spelling: dict[str, str]) -> Codes:
-    """Codes of a survey's filter names; a name that is not in `spelling` gives −1."""
-    encoded = names.dictionary_encode()
-    known = [
-        BANDS.index(spelling[n]) if n in spelling else -1 for n in encoded.dictionary.to_pylist()
-    ]
-    codes = np.array([*known, -1], dtype=np.int8)
-    indices = encoded.indices.fill_null(len(known)).to_numpy(zero_copy_only=False)
-    return np.asarray(codes[indices], dtype=np.int8)
+class PhotometryReader(Protocol):
+    """How a survey's packets say time and brightness."""
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Fields of the packet that `read` needs, dotted."""
+
+    def read(self, packets: ArrowColumns, flux_zero_point: float) -> Photometry:
+        """Photometry of a batch; `flux_zero_point` is the AB magnitude of the packets' flux 1."""
+
+
+@dataclass(frozen=True)
+class Bands:
+    """How a survey spells its filters.
+
+    Parameters
+    ----------
+    spelling
+        Value in a packet or in a table of light curves → name in `BANDS`.
+    field
+        Field, of each record with photometry, that names the filter; empty: the camera has one
+        filter, the only one in `spelling`.
+    """
+
+    spelling: Mapping[str | int, str]
+    field: str = ""
+
+    def codes(self, packets: ArrowColumns, record: str, n_points: int) -> Codes:
+        """Band code of each point of a record, shape (n_points,)."""
+        if not self.field:
+            (only,) = set(self.spelling.values())
+            return np.full(n_points, BANDS.index(only), dtype=np.int8)
+        code_of = {value: BANDS.index(band) for value, band in self.spelling.items()}
+        return packets.codes(path_in(record, self.field), code_of, -1)
+
+
+def path_in(record: str, name: str) -> str:
+    """Path of a field of a record; an empty record is the packet itself."""
+    return f"{record}.{name}" if record else name
+
+
+def floats_or_nan(packets: ArrowColumns, record: str, name: str, n_points: int) -> Floats:
+    """Values of a record's field; NaN where the survey has no such field (an empty name)."""
+    return packets.floats(path_in(record, name)) if name else np.full(n_points, np.nan)
+
+
+def ids_or_none(packets: ArrowColumns, record: str, name: str, n_points: int) -> Ints:
+    """Alert ids of a record's field; `NO_ID` where the survey has no such field (an empty name)."""
+    return packets.integers(path_in(record, name), NO_ID) if name else np.full(n_points, NO_ID)
+
+
+def score_or_nan(score: Floats) -> Floats:
+    """Real-bogus scores; NaN outside 0–1."""
+    return np.where((score >= 0) & (score <= 1), score, np.nan)

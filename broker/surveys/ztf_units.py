@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from broker.surveys.base import field_units
+
 _FIELDS_BY_UNIT = {
     "d (JD, UTC)": "jd jdstarthist jdendhist jdstartref jdendref",
     "deg": "ra dec ranr decnr",
@@ -26,6 +28,4 @@ _FIELDS_BY_UNIT = {
     ),
 }
 
-CANDIDATE_UNITS = {
-    f"candidate.{name}": unit for unit, names in _FIELDS_BY_UNIT.items() for name in names.split()
-}
+CANDIDATE_UNITS = field_units("candidate", _FIELDS_BY_UNIT)

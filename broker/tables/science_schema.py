@@ -59,9 +59,9 @@ _WHO_WHERE_WHEN = (
     *("mjd", "mjd_tai_mid", "night"),
 )
 _BEFORE = (
-    column("alert_id", pa.int64(), "", "unique per alert: ZTF candid, else diaSourceId"),
+    column("alert_id", pa.int64(), "", "unique per alert: candid or diaSourceId"),
     column("object_id", pa.string(), "", "shared by all alerts of an object"),
-    column("survey", pa.string(), "", "ztf, elasticc, …"),
+    column("survey", pa.string(), "", "ztf, elasticc, winter, …"),
     column("ra_deg", pa.float64(), "deg", "right ascension, ICRS"),
     column("dec_deg", pa.float64(), "deg", "declination, ICRS"),
     column("healpix29", pa.int64(), "", "HEALPix cell of order 29, NESTED"),

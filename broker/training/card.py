@@ -8,14 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from broker.science.classifier.model import (
-    BANDS_OF_MODEL,
-    CLASSES,
-    MAX_DAYS,
-    MIN_POINTS,
-    MODEL_OF_SURVEY,
-    Calibration,
-)
+from broker.science.classifier.model import MAX_DAYS, MIN_POINTS, Calibration, declared_model
 from broker.training.curves import N_FOLDS, LabelledCurves
 from broker.training.fit import PARAMETERS, ROUNDS, Fitted
 from broker.training.results import SCORE_CUT, Result, show_share
@@ -86,10 +79,10 @@ def write_card(
     """Everything there is to say about a model, as plain numbers and words."""
     survey = data.survey
     return {
-        "model": MODEL_OF_SURVEY[survey],
+        "model": declared_model(survey).model,
         "survey": survey,
-        "classes": list(CLASSES[survey]),
-        "bands": list(BANDS_OF_MODEL[survey]),
+        "classes": list(declared_model(survey).classes),
+        "bands": list(declared_model(survey).bands),
         "data": {
             "sets": _DATA[survey],
             "objects": _count_objects(data.curves),
@@ -100,7 +93,7 @@ def write_card(
         "measured with a calibration fitted on the other folds",
         "mix": _mix(data),
         "abstains": f"fewer than {MIN_POINTS} positive detections in "
-        f"{', '.join(BANDS_OF_MODEL[survey])}, or positive detections over more than "
+        f"{', '.join(declared_model(survey).bands)}, or positive detections over more than "
         f"{MAX_DAYS:g} d; in the stream also known solar-system objects, what real_bogus finds not "
         "real, and long-lived sources (n_detections and age)",
         "trees": {**PARAMETERS, "rounds": ROUNDS[survey]},
@@ -136,7 +129,7 @@ def _mix(data: TrainingSet) -> dict[str, float]:
     sums = np.bincount(curves.label, weights=weight)
     return {
         name: float(share)
-        for name, share in zip(CLASSES[data.survey], sums / sums.sum(), strict=True)
+        for name, share in zip(declared_model(data.survey).classes, sums / sums.sum(), strict=True)
     }
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from broker.science.classifier.model import CLASSES, MAX_DAYS, Calibration
+from broker.science.classifier.model import MAX_DAYS, Calibration, declared_model
 from broker.surveys.arrow_columns import Bools, Ints
 from broker.training.calibration import fit_calibration
 from broker.training.curves import N_FOLDS, LabelledCurves, Strings, digest, folds
@@ -127,7 +127,7 @@ def with_score(trial: LabelledCurves) -> LabelledCurves:
 
 
 def _empty(data: TrainingSet, curves: LabelledCurves) -> Floats:
-    return np.full((len(curves), len(CLASSES[data.survey])), np.nan)
+    return np.full((len(curves), len(declared_model(data.survey).classes)), np.nan)
 
 
 def _fill(scores: Floats, fitted: Fitted, curves: LabelledCurves, fold: int) -> None:

@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 
 from broker.science.classifier.features.detections import Detections
-from broker.science.classifier.model import BANDS_OF_MODEL, CLASSES
+from broker.science.classifier.model import declared_model
 from broker.surveys.arrow_columns import Ints
 from broker.training.curves import LabelledCurves, concatenate, equal_weights, random_epochs, thin
 from broker.training.template_fit import TemplateStart
 from broker.training.training_set import TrainingSet
 
-SN_IA, SN_II = range(len(CLASSES["elasticc"]))
+SN_IA, SN_II = range(len(declared_model("elasticc").classes))
 SOURCE = "ftransfer_2023-02-08"
 """The only source with both classes from the same night."""
 N_EPOCHS = 6
@@ -80,7 +80,7 @@ def read_alerts(data: Path) -> tuple[LabelledCurves, pd.DataFrame]:
         flat.flux.to_numpy(),
         flat.error.to_numpy(),
         np.concatenate([[0], np.cumsum(counts)]),
-        len(BANDS_OF_MODEL["elasticc"]),
+        len(declared_model("elasticc").bands),
     )
     label = np.where(rows.classId == _CLASS_ID_SN_IA, SN_IA, SN_II)
     about = rows.assign(name=names).drop_duplicates("name", keep="last").set_index("name")
@@ -112,5 +112,5 @@ class _Starts:
             template[members] = len(class_of) + np.searchsorted(edges, redshift[members])
             class_of += [of_class] * n
         return TemplateStart(
-            template, np.array(class_of), _COLOUR, BANDS_OF_MODEL["elasticc"], n_rounds=15
+            template, np.array(class_of), _COLOUR, declared_model("elasticc").bands, n_rounds=15
         )

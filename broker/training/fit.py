@@ -8,7 +8,7 @@ import lightgbm
 import numpy as np
 
 from broker.science.classifier.features.extract import Extractor
-from broker.science.classifier.model import BANDS_OF_MODEL, CLASSES, feature_names, tree_scores
+from broker.science.classifier.model import declared_model, feature_names, tree_scores
 from broker.surveys.arrow_columns import Bools
 from broker.training.curves import LabelledCurves
 from broker.training.template_fit import fit_templates
@@ -52,7 +52,7 @@ def fit_model(
     templates = fit_templates(
         data.template_curves.take(template_curves).points, data.start_templates(template_curves)
     )
-    extractor = Extractor(BANDS_OF_MODEL[data.survey], templates)
+    extractor = Extractor(declared_model(data.survey).bands, templates)
     chosen = np.flatnonzero(objects_kept)
     curves = data.curves.take(chosen)
     matrix = extractor.matrix(curves.points)
@@ -69,7 +69,7 @@ def _fit_trees(
     weight: Floats,
     threads: int,
 ) -> lightgbm.Booster:
-    n_classes = len(CLASSES[data.survey])
+    n_classes = len(declared_model(data.survey).classes)
     # LightGBM's own score is that of label 1; ours is that of class 0.
     label = curves.label if n_classes > 2 else 1 - curves.label
     task = (

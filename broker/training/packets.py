@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from broker.packets.framing import Decoder
 from broker.science.classifier.features.detections import Detections, positive_detections
-from broker.science.classifier.model import BANDS_OF_MODEL, MANY_DETECTIONS, MAX_DAYS
+from broker.science.classifier.model import MANY_DETECTIONS, MAX_DAYS, declared_model
 from broker.science.lightcurves.build import build_lightcurves
 from broker.settings import ScienceSettings
 from broker.surveys import get_survey
@@ -38,7 +38,7 @@ def light_curves(records: Sequence[Record], survey: str) -> Detections:
         # Nights of the far future have no leap seconds yet.
         warnings.simplefilter("ignore")
         photometry = mapping.read_photometry(ArrowColumns(arrays, len(records)), _FLUX_ZERO_POINT)
-        return positive_detections(build_lightcurves(photometry), BANDS_OF_MODEL[survey])
+        return positive_detections(build_lightcurves(photometry), declared_model(survey).bands)
 
 
 def has_score(records: Sequence[Record]) -> Bools:

@@ -14,7 +14,7 @@ from sklearn.metrics import roc_curve
 
 from broker.science.classifier.features.grid import KNOTS_DAYS, REFERENCE_MAG
 from broker.science.classifier.features.templates import Templates
-from broker.science.classifier.model import BANDS_OF_MODEL, CLASSES
+from broker.science.classifier.model import declared_model
 from broker.training.cross_validate import OutOfFold, Trial
 from broker.training.measures import reliability
 from broker.training.results import is_contest, one_per_object
@@ -90,7 +90,7 @@ def draw_importances(importances: list[dict[str, Any]], path: Path) -> None:
 
 def draw_templates(templates: Templates, survey: str, path: Path) -> None:
     """Every template in every band, one panel per class; width: share of its class."""
-    classes, bands = CLASSES[survey], BANDS_OF_MODEL[survey]
+    classes, bands = declared_model(survey).classes, declared_model(survey).bands
     figure = Figure(figsize=(4.2 * len(classes), 4.2), layout="constrained")
     panels = np.atleast_1d(figure.subplots(1, len(classes), sharey=True))
     for c, axes in enumerate(panels):

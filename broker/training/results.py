@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from broker.science.classifier.model import CLASSES
+from broker.science.classifier.model import declared_model
 from broker.surveys.arrow_columns import Ints
 from broker.training.cross_validate import OutOfFold, Trial
 from broker.training.curves import Strings
@@ -60,7 +60,9 @@ def _one_class(survey: str, trial: Trial) -> Result:
     n_curves = np.bincount(everyone, minlength=len(names))
     n_scored = np.bincount(scored, minlength=len(names))
     n_above = np.bincount(scored[above], minlength=len(names))
-    labels = np.bincount(trial.probabilities.argmax(axis=1), minlength=len(CLASSES[survey]))
+    labels = np.bincount(
+        trial.probabilities.argmax(axis=1), minlength=len(declared_model(survey).classes)
+    )
     return {
         "n_objects": len(names),
         "n_curves": int(n_curves.sum()),
@@ -70,7 +72,7 @@ def _one_class(survey: str, trial: Trial) -> Result:
         "n_objects_above": int((n_above > 0).sum()),
         "above_of_all": _measure_share(n_above, n_curves),
         "above_of_scored": _measure_share(n_above, n_scored),
-        "labels": {c: int(n) for c, n in zip(CLASSES[survey], labels, strict=True)},
+        "labels": {c: int(n) for c, n in zip(declared_model(survey).classes, labels, strict=True)},
     }
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from broker.science.classifier.features.templates import Templates
-from broker.science.classifier.model import MODEL_OF_SURVEY
+from broker.science.classifier.model import declared_model
 from broker.training.card import Card, page, write_card
 from broker.training.cross_validate import OutOfFold, cross_validate, learnt_objects, with_score
 from broker.training.curves import LabelledCurves, folds
@@ -59,7 +59,7 @@ def train(survey: str, data: Path, folder: Path, threads: int, note: Callable[[s
         for name, curves in training_set.cross_checks.items()
     ]
     card = write_card(training_set, fitted, out.calibration, results, curve, checks)
-    target = folder / MODEL_OF_SURVEY[survey]
+    target = folder / declared_model(survey).model
     target.mkdir(parents=True, exist_ok=True)
     _write(target, fitted, out, card)
     return target

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from broker.science.classifier.model import BANDS_OF_MODEL, MAX_DAYS
+from broker.science.classifier.model import MAX_DAYS, declared_model
 from broker.surveys.arrow_columns import Ints
 from broker.training.curves import (
     LabelledCurves,
@@ -189,7 +189,7 @@ class _Starts:
             template,
             np.array(class_of),
             _COLOUR,
-            BANDS_OF_MODEL["ztf"],
+            declared_model("ztf").bands,
             model_error_mag=0.06,
             n_rounds=8,
         )

@@ -11,13 +11,13 @@ import pandas as pd
 
 from broker.packets.files import iterate_packets
 from broker.science.classifier.features.detections import Detections
-from broker.science.classifier.model import BANDS_OF_MODEL, CLASSES
+from broker.science.classifier.model import declared_model
 from broker.surveys.arrow_columns import Bools
 from broker.training.curves import LabelledCurves
 from broker.training.packets import Record, decode, has_score, light_curves
 from broker.units import flux_err_from_mag, flux_from_mag
 
-SN_IA, CORE_COLLAPSE, OTHER = range(len(CLASSES["ztf"]))
+SN_IA, CORE_COLLAPSE, OTHER = range(len(declared_model("ztf").classes))
 BROAD = {"SN Ia": SN_IA, "SN CC": CORE_COLLAPSE}
 """Class of each of BTS's broad types that has one of its own."""
 LABELLED_SN = "labelled SN in packets"
@@ -133,7 +133,7 @@ def _from_rows(rows: pd.DataFrame, mag: str, mag_err: str) -> LabelledCurves:
         flux,
         flux_err_from_mag(flux, ordered[mag_err].to_numpy(dtype=np.float64)),
         np.concatenate([[0], np.cumsum(counts)]),
-        len(BANDS_OF_MODEL["ztf"]),
+        len(declared_model("ztf").bands),
     )
     n = len(names)
     return LabelledCurves(points, names, np.zeros(n, dtype=np.int64), np.full(n, ""))

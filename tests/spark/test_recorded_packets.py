@@ -75,6 +75,21 @@ def test_every_bare_elasticc_packet_is_in_raw_once_and_whole(
     compare(batch, values, Decoder("bare", schema))
 
 
+@pytest.mark.parametrize(
+    ("survey", "name"),
+    [("winter", "winter_kowalski"), ("winter", "winter_boom"), ("pgir", "pgir_kowalski")],
+)
+def test_every_infrared_packet_is_in_raw_once_and_whole(
+    shared_data: Path, ingester: Make, survey: str, name: str
+) -> None:
+    values = read(shared_data / "other" / name)
+    batch = ingester(survey)(values)
+    assert batch.reasons() == {}
+    assert batch.offsets() == list(range(len(values)))
+    compare(batch, values, Decoder("container"))
+    assert {row["ingest"]["packet"] for row in batch.raw(["ingest"])} == {None}
+
+
 def test_legacy_packets_decode_or_are_quarantined_for_the_name_that_they_lack(
     shared_data: Path, ingester: Make
 ) -> None:

@@ -12,16 +12,12 @@ import pyarrow.parquet as pq
 
 from broker.errors import InputError
 from broker.science.classifier.features.detections import Detections
-from broker.science.classifier.model import BANDS_OF_MODEL, light_curve_reasons
+from broker.science.classifier.model import declared_model, light_curve_reasons
 from broker.science.modules.classifier import score_detections
+from broker.surveys import get_survey
 from broker.surveys.arrow_columns import Bools, Ints
 from broker.units import Floats, flux_err_from_mag, flux_from_mag
 
-SPELLINGS = {
-    "ztf": {"g": "g", "r": "r", "R": "r", "i": "i"},
-    "elasticc": {band: band.lower() for band in "ugrizyY"},
-}
-"""Bands that a table may name; those that the model does not know are left out of the score."""
 _MAGNITUDES, _FLUXES = ("mag", "magerr"), ("flux", "flux_err")
 _SCORES = ("score", "label", "probabilities", "n_points", "reason")
 
@@ -134,7 +130,7 @@ def score_light_curves(curves: LightCurveTable, survey: str) -> pa.Table:
         used.flux_njy,
         used.flux_err_njy,
         np.concatenate([[0], np.cumsum(counts)]),
-        len(BANDS_OF_MODEL[survey]),
+        len(declared_model(survey).bands),
     )
     scores = score_detections(points, light_curve_reasons(points, age), survey)
     columns = {name: pc.struct_field(scores, name) for name in _SCORES}
@@ -163,7 +159,7 @@ def _floats(table: pa.Table, name: str, path: Path) -> Floats:
 
 def _bands(names: pa.Array, survey: str, path: Path) -> Ints:
     encoded = names.cast(pa.string()).dictionary_encode()
-    spelling, bands = SPELLINGS[survey], BANDS_OF_MODEL[survey]
+    spelling, bands = _spelling(survey), declared_model(survey).bands
     found = encoded.dictionary.to_pylist()
     unknown = [str(name) for name in found if name not in spelling]
     if unknown or encoded.null_count:
@@ -171,6 +167,12 @@ def _bands(names: pa.Array, survey: str, path: Path) -> Ints:
         raise InputError(f"{path}: unknown band {words}; {survey} has {', '.join(spelling)}")
     known = [bands.index(spelling[n]) if spelling[n] in bands else -1 for n in found]
     return np.asarray(np.array(known, dtype=np.int64)[encoded.indices.to_numpy()])
+
+
+def _spelling(survey: str) -> dict[str, str]:
+    """Bands that a table may name; those that the model does not know do not count in the score."""
+    spelling = get_survey(survey).bands.spelling
+    return {name: band for name, band in spelling.items() if isinstance(name, str)}
 
 
 def _ordered(curves: LightCurveTable) -> LightCurveTable:

@@ -14,25 +14,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from broker.errors import InputError
+from broker.errors import InputError, SettingsError
 from broker.science.classifier.features.declaration import Feature
 from broker.science.classifier.features.detections import Detections
 from broker.science.classifier.features.extract import Extractor
 from broker.science.classifier.features.templates import Templates
+from broker.surveys import SURVEYS, get_survey
 from broker.surveys.arrow_columns import Ints
+from broker.surveys.base import LightCurveClassifier
 from broker.units import Floats
 
 if TYPE_CHECKING:
     import lightgbm
 
 MODELS = Path(__file__).parent / "models"
-MODEL_OF_SURVEY = {"ztf": "ztf_1", "elasticc": "elasticc_1"}
-CLASSES = {
-    "ztf": ("sn_ia", "core_collapse", "other"),
-    "elasticc": ("sn_ia", "sn_ii"),
-}
-"""Classes of each survey's model; the first one's probability is the score."""
-BANDS_OF_MODEL = {"ztf": ("g", "r"), "elasticc": ("u", "g", "r", "i", "z", "y")}
 
 MIN_POINTS = 3
 MAX_DAYS, MANY_DETECTIONS = 400.0, 200
@@ -98,6 +93,21 @@ def tree_scores(trees: lightgbm.Booster, matrix: Floats) -> Floats:
     return np.stack([raw, np.zeros_like(raw)], axis=1) if raw.ndim == 1 else raw
 
 
+def declared_model(survey: str) -> LightCurveClassifier:
+    """Model, classes and bands of a survey's classifier.
+
+    Raises
+    ------
+    SettingsError
+        The survey has none; the message lists those that have one.
+    """
+    classifier = get_survey(survey).classifier
+    if classifier is None:
+        known = ", ".join(name for name, one in SURVEYS.items() if one.classifier is not None)
+        raise SettingsError(f"survey {survey!r} has no classifier; these have one: {known}")
+    return classifier
+
+
 @cache
 def load_model(survey: str) -> LightCurveModel:
     """Model of a survey, loaded once per process.
@@ -106,9 +116,10 @@ def load_model(survey: str) -> LightCurveModel:
     ------
     InputError
         A file of the model is missing or doesn't fit the others.
+    SettingsError
+        The survey has no model.
     """
-    name = MODEL_OF_SURVEY[survey]
-    return read_model(MODELS / name, survey)
+    return read_model(MODELS / declared_model(survey).model, survey)
 
 
 def read_model(folder: Path, survey: str) -> LightCurveModel:
@@ -121,7 +132,8 @@ def read_model(folder: Path, survey: str) -> LightCurveModel:
             raise InputError(
                 f"classifier: {folder / file} is missing; jobs/train_classifier.py makes it"
             )
-    extractor = Extractor(BANDS_OF_MODEL[survey], Templates.load(folder / "templates.json"))
+    declared = declared_model(survey)
+    extractor = Extractor(declared.bands, Templates.load(folder / "templates.json"))
     trees = lightgbm.Booster(model_file=folder / "model.txt")
     if trees.feature_name() != feature_names(extractor.features):
         raise InputError(
@@ -130,7 +142,7 @@ def read_model(folder: Path, survey: str) -> LightCurveModel:
         )
     content: dict[str, Any] = json.loads((folder / "calibration.json").read_text())
     calibration = Calibration(np.array(content["slope"]), np.array(content["offset"]))
-    return LightCurveModel(folder.name, CLASSES[survey], extractor, trees, calibration)
+    return LightCurveModel(folder.name, declared.classes, extractor, trees, calibration)
 
 
 def feature_names(features: tuple[Feature, ...]) -> list[str]:

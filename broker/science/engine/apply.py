@@ -24,7 +24,7 @@ from broker.science.engine.science_pass import SciencePass
 from broker.settings import ScienceSettings
 from broker.spark.constants import time_of_batch
 from broker.spark.types import to_arrow_schema, to_spark_schema
-from broker.surveys import Survey
+from broker.surveys import Survey, add_survey
 from broker.tables.ledger_row import ModuleCount
 from broker.tables.science_schema import check_schema, science_schema
 
@@ -113,7 +113,7 @@ class ScienceColumns:
             science=science,
             declared=declared,
             inputs=(*_INPUTS, *survey.science.records),
-            computed=_run_pass(survey.name, settings, science).alias(_PASS),
+            computed=_run_pass(survey, settings, science).alias(_PASS),
             measures=tuple(_measures(science)),
             columns=tuple(
                 known.get(field.name, F.col(field.name))
@@ -166,12 +166,13 @@ def _worker_pass(survey: str, settings: ScienceSettings, own: tuple[OwnModule, .
     return science
 
 
-def _run_pass(survey: str, settings: ScienceSettings, science: SciencePass) -> Column:
+def _run_pass(survey: Survey, settings: ScienceSettings, science: SciencePass) -> Column:
     paths, own = science.paths, science.own
 
     def run(*columns: pa.Array) -> pa.Array:
+        add_survey(survey)
         packets = dict(zip(paths, columns, strict=True))
-        return _worker_pass(survey, settings, own).run(packets, len(columns[0]))
+        return _worker_pass(survey.name, settings, own).run(packets, len(columns[0]))
 
     returned = to_spark_schema(science.output, described=False)
     pass_udf = arrow_udf(run, returnType=returned)  # type: ignore[call-overload]

@@ -20,7 +20,7 @@ from broker.science.engine.own import OwnModule
 from broker.science.engine.science_pass import SciencePass, run_modules
 from broker.settings import ScienceSettings
 from broker.spark.types import to_spark_schema
-from broker.surveys import get_survey
+from broker.surveys import add_survey, get_survey
 from broker.surveys.arrow_columns import follow
 from broker.tables.science_schema import ERRORS, science_schema
 
@@ -180,9 +180,10 @@ def _worker_pass(
 def _run_pass(
     survey: str, settings: ScienceSettings, chosen: tuple[str, ...], again: PartialPass
 ) -> Column:
-    names, own = again.columns, again.science.own
+    names, own, declared = again.columns, again.science.own, get_survey(survey)
 
     def run(*columns: pa.Array) -> pa.Array:
+        add_survey(declared)
         rows = dict(zip(names, columns, strict=True))
         return _worker_pass(survey, settings, chosen, own).run(rows, len(columns[0]))
 

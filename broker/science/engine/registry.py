@@ -36,7 +36,7 @@ class Modules:
     running
         In the order they run.
     off
-        Built-in modules that do not run.
+        Built-in modules that do not run; `classifier` without a model of the survey never does.
     inputs
         Name → its inputs, in the order of its arguments.
     left_out
@@ -52,7 +52,8 @@ class Modules:
         self._survey = get_survey(survey)
         self._settings = settings
         shipped = {m.declaration.name: Module.built_in(m) for m in built_in(survey)}
-        self.running = _chosen(settings.modules, shipped)
+        chosen = _chosen(settings.modules, shipped)
+        self.running = tuple(m for m in chosen if self._survey.classifier or m.name != "classifier")
         self.off = tuple(m for m in shipped.values() if m not in self.running)
         self._shipped = tuple(shipped.values())
         self.inputs: dict[str, tuple[Input, ...]] = {}

@@ -17,8 +17,7 @@ import pyarrow.compute as pc
 
 from broker.science.engine.arrow import Values, to_struct
 from broker.science.engine.kept import once
-from broker.surveys.arrow_columns import ArrowColumns
-from broker.surveys.photometry import Codes
+from broker.surveys.arrow_columns import ArrowColumns, Codes
 from broker.units import Floats
 
 _NO_LISTS = pa.list_(pa.null())

@@ -11,8 +11,8 @@ from functools import cached_property
 
 import numpy as np
 
-from broker.surveys.arrow_columns import Bools, Ints
-from broker.surveys.photometry import DETECTION, Codes, Photometry, Points
+from broker.surveys.arrow_columns import Bools, Codes, Ints
+from broker.surveys.photometry import DETECTION, Photometry, Points
 from broker.units import Floats
 
 

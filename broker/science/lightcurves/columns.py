@@ -23,7 +23,7 @@ from broker.units import Floats
 POINT = pa.struct(
     [
         column("mjd", pa.float64(), "d (MJD, the survey's scale)", "time, as the column mjd"),
-        column("band", pa.string(), "", "filter: u g r i z y"),
+        column("band", pa.string(), "", "filter: u g r i z y J H K"),
         column("flux_njy", pa.float64(), "nJy", "difference flux, signed; null for an upper limit"),
         column("flux_err_njy", pa.float64(), "nJy", "1σ error; a fifth of an upper limit"),
         column("mag", pa.float64(), "mag (AB)", "magnitude of abs(flux); forced: from 3σ on"),
@@ -32,7 +32,7 @@ POINT = pa.struct(
         column("mag_limit", pa.float64(), "mag (AB)", "5σ limit of the exposure"),
         column("kind", pa.string(), "", "detection, upper_limit or forced"),
         column("alert_id", pa.int64(), "", "alert that the point came with; null if none"),
-        column("real_bogus", pa.float64(), "", "score of that alert, 0–1 (ZTF: rb)"),
+        column("real_bogus", pa.float64(), "", "the survey's score of that alert, 0–1 (ZTF: rb)"),
     ]
 )
 LAST_LIMIT = pa.struct(
@@ -50,10 +50,10 @@ COMMON = (
         "mjd",
         pa.float64(),
         "d (MJD, the survey's scale)",
-        "time: ZTF start of exposure, UTC; ELAsTiCC and LSST midpoint, TAI",
+        "time of the alert, as the survey gives it: UTC or TAI, start or midpoint of the exposure",
     ),
     column("mjd_tai_mid", pa.float64(), "d (MJD, TAI)", "midpoint of the exposure"),
-    column("band", pa.string(), "", "filter: u g r i z y"),
+    column("band", pa.string(), "", "filter: u g r i z y J H K"),
     column("mag", pa.float64(), "mag (AB)", "magnitude of abs(flux) of the difference"),
     column("mag_err", pa.float64(), "mag", "1σ error of mag"),
     column("flux_njy", pa.float64(), "nJy", "difference flux, negative when fainter"),

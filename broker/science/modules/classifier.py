@@ -20,8 +20,6 @@ from broker.science.classifier.features.detections import (
     positive_detections,
 )
 from broker.science.classifier.model import (
-    BANDS_OF_MODEL,
-    CLASSES,
     KNOWN_SOLAR_SYSTEM,
     LONG_LIVED,
     MANY_DETECTIONS,
@@ -30,12 +28,14 @@ from broker.science.classifier.model import (
     NOT_REAL,
     REASONS,
     SCORED,
+    declared_model,
     light_curve_reasons,
     load_model,
 )
 from broker.science.engine.arrow import to_struct
 from broker.science.engine.declaration import Rule, ScienceModule, science_module, spark_type
 from broker.science.engine.series import ModuleAlerts
+from broker.surveys import get_survey
 from broker.surveys.arrow_columns import Ints
 from broker.surveys.photometry import BANDS, DETECTION, KINDS
 from broker.tables.declaration import column
@@ -91,13 +91,19 @@ def classifier_of(survey: str) -> ScienceModule:
 
 
 def output_type(survey: str) -> pa.StructType:
-    """Struct that the module and ``nightjar classify`` yield; its classes are the model's."""
-    classes = [column(c, pa.float64(), "", f"probability of {c}") for c in CLASSES[survey]]
+    """Struct that the module and ``nightjar classify`` yield; its classes are the model's.
+
+    Without a model there are no ``probabilities``: a struct without fields cannot be stored.
+    """
+    declared = get_survey(survey).classifier
+    classes = declared.classes if declared is not None else ()
+    kinds = [column(c, pa.float64(), "", f"probability of {c}") for c in classes]
+    probabilities = column("probabilities", pa.struct(kinds), "", "of each class; they add up to 1")
     return pa.struct(
         [
             column("score", pa.float64(), "", "P(SN Ia) at the training mix of classes"),
             column("label", pa.string(), "", "most probable class"),
-            column("probabilities", pa.struct(classes), "", "of each class; they add up to 1"),
+            *([probabilities] if kinds else []),
             column("model", pa.string(), "", "model that was asked; its card tells its limits"),
             column("n_points", pa.int32(), "", "positive detections in the model's bands"),
             column("reason", pa.string(), "", f"why no score: {', '.join(REASONS[1:])}"),
@@ -144,7 +150,7 @@ def _detections(survey: str, alerts: ModuleAlerts) -> Detections:
         flux_njy=alerts.floats("fluxes_njy"),
         flux_err_njy=alerts.floats("flux_errs_njy"),
     )
-    return positive_detections(curves, BANDS_OF_MODEL[survey])
+    return positive_detections(curves, declared_model(survey).bands)
 
 
 def _alerts(*inputs: pd.Series) -> ModuleAlerts:
@@ -176,7 +182,7 @@ def _oldest_positive_days(alerts: ModuleAlerts) -> Floats:
 
 def _explain(survey: str, *inputs: pd.Series) -> list[Rule]:
     """What the model may see, and each reason not to score."""
-    alerts, names = _alerts(*inputs), BANDS_OF_MODEL[survey]
+    alerts, names = _alerts(*inputs), declared_model(survey).bands
     points = _detections(survey, alerts)
     reason = int(_reasons(alerts, points)[0])
     counts = zip(names, np.bincount(points.band, minlength=points.n_bands), strict=True)

@@ -18,7 +18,7 @@ from broker.science.engine.arrow import to_struct
 from broker.science.engine.declaration import Rule, science_module, spark_type
 from broker.science.engine.series import ModuleAlerts
 from broker.surveys.arrow_columns import Bools, Ints
-from broker.surveys.photometry import BANDS, DETECTION, KINDS
+from broker.surveys.photometry import BANDS, DETECTION, KINDS, OPTICAL_BANDS
 from broker.tables.declaration import column
 from broker.units import Floats
 
@@ -45,7 +45,9 @@ OUTPUT = pa.struct(
         column("fade", LINE, "", "line from the brightest detection to the last"),
         column(
             "slopes",
-            pa.struct([column(b, LINE, "", f"line over the last 30 days in {b}") for b in BANDS]),
+            pa.struct(
+                [column(b, LINE, "", f"line over the last 30 days in {b}") for b in OPTICAL_BANDS]
+            ),
             "",
             "line over the last 30 days in each band, this alert's sign",
         ),
@@ -87,7 +89,7 @@ def slope(
     """
     alerts = _alerts(mjds, bands, mags, mag_errs, are_positive, kinds, mjd, band, is_positive)
     lines = {name: line.to_arrow() for name, line in _all_lines(alerts).items()}
-    slopes = to_struct(OUTPUT.field("slopes").type, {name: lines[name] for name in BANDS})
+    slopes = to_struct(OUTPUT.field("slopes").type, {name: lines[name] for name in OPTICAL_BANDS})
     columns = {name: lines[name] for name in ("slope", "recent", "rise", "fade")}
     return alerts.frame(OUTPUT, columns | {"slopes": slopes})
 

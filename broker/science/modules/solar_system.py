@@ -1,7 +1,8 @@
 """solar_system: known asteroids and comets, and candidates for new ones.
 
-For ZTF `code` is Fink's ``roid`` (fink-science, module asteroids; Carry et al. 2024, A&A 680,
-A38): its rules read the packet's own values, where −999 is a number and null counts as −999.
+`code` is Fink's ``roid`` (fink-science, module asteroids; Carry et al. 2024, A&A 680, A38) where a
+survey has all that its rules read, as ZTF has: they read the packet's own values, where −999 is a
+number and null counts as −999. Elsewhere it is 3 for a known object and else 0.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ def _explain(*inputs: pd.Series) -> list[Rule]:
         return []
     rules = [
         Rule(text, f"yes → code {code}" if applies[0] else "no")
-        for text, applies, code in _fink_rules(alerts)
+        for text, applies, code in (_fink_rules(alerts) if _has_fink_inputs(alerts) else [])
     ]
     radius = f"0 ≤ ssdistnr < {alerts.floats('radius_arcsec')[0]:g}″"
     return [*rules, Rule(f"is_known: {radius}", "yes" if _is_known(alerts)[0] else "no")]
@@ -115,16 +116,15 @@ def _survey_has(alerts: ModuleAlerts, quantity: str) -> bool:
 
 
 def _from_distances(alerts: ModuleAlerts) -> Mapping[str, Values]:
-    code = np.zeros(alerts.n_rows, dtype=np.int32)
-    for _, applies, value in _fink_rules(alerts):
-        code[applies] = value
+    is_known = _is_known(alerts)
+    code = _fink_codes(alerts) if _has_fink_inputs(alerts) else np.where(is_known, KNOWN, 0)
     distance, predicted = alerts.floats("ssdistnr"), alerts.floats("ssmagnr")
     matched = distance >= 0
     nameless = ~matched | alerts.is_one_of("ssnamenr", _NO_NAME)
     no_name = pa.scalar(None, pa.string())
     return {
         "code": code,
-        "is_known": _is_known(alerts),
+        "is_known": is_known,
         "is_candidate": code == CANDIDATE,
         "name": pc.if_else(pa.array(nameless), no_name, alerts.strings("ssnamenr")),
         "distance_arcsec": np.where(matched, distance, np.nan),
@@ -150,6 +150,18 @@ def _is_known(alerts: ModuleAlerts) -> Bools:
     # 0.0 is a match, and the commonest one.
     distance = alerts.floats("ssdistnr")
     return np.asarray((distance >= 0) & (distance < alerts.floats("radius_arcsec")))
+
+
+def _has_fink_inputs(alerts: ModuleAlerts) -> bool:
+    """Whether the survey has all that Fink's rules read; else only the distance counts."""
+    return all(_survey_has(alerts, name) for name in _ARGUMENTS if name != "ss_object_id")
+
+
+def _fink_codes(alerts: ModuleAlerts) -> Ints:
+    code = np.zeros(alerts.n_rows, dtype=np.int64)
+    for _, applies, value in _fink_rules(alerts):
+        code[applies] = value
+    return code
 
 
 def _fink_rules(alerts: ModuleAlerts) -> list[tuple[str, Bools, int]]:

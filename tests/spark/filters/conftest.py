@@ -24,6 +24,7 @@ from broker.settings import PROJECT_ROOT, ScienceSettings
 from broker.spark.types import to_spark_schema
 from broker.surveys import get_survey
 from broker.tables.science_schema import science_schema
+from tests.crafted import pgir_record, winter_record
 from tests.recorded_packets import BATCH_TIME, Packet, elasticc_packets, raw_table, ztf_packets
 
 SETTINGS = ScienceSettings(modules=("real_bogus", "solar_system", "slope"))
@@ -109,6 +110,22 @@ def elasticc(
 
 
 @pytest.fixture(scope="session")
+def winter(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Tables:
+    """Made-up WINTER alerts."""
+    packets = [winter_record(number) for number in range(1, 61)]
+    packets += [winter_record(number, scorr=5.5) for number in range(61, 81)]
+    return write_tables(spark, tmp_path_factory.mktemp("winter"), "winter", packets)
+
+
+@pytest.fixture(scope="session")
+def pgir(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Tables:
+    """Made-up PGIR alerts."""
+    packets = [pgir_record(number) for number in range(1, 61)]
+    packets += [pgir_record(number, ssdistnr=1.5) for number in range(61, 81)]
+    return write_tables(spark, tmp_path_factory.mktemp("pgir"), "pgir", packets)
+
+
+@pytest.fixture(scope="session")
 def checker(spark: SparkSession) -> Checker:
     return Checker(spark, "ztf", declared("ztf"))
 
@@ -130,9 +147,10 @@ def write_tables(spark: SparkSession, root: Path, survey: str, packets: list[Pac
     kind = declared(survey)["classifier"].dataType
     assert isinstance(kind, StructType)
     tables = Tables(spark, root, survey)
+    if get_survey(survey).classifier is not None:
+        rows = rows.withColumn("classifier", opinion(kind))
     (
-        rows.withColumn("classifier", opinion(kind))
-        .withColumn("batch", F.lit(BATCH))
+        rows.withColumn("batch", F.lit(BATCH))
         .coalesce(1)
         .write.partitionBy("night", "batch")
         .parquet(str(tables.folder))

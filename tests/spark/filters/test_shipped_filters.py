@@ -15,6 +15,7 @@ import pytest
 from broker.filters.check import CheckedFilter
 from broker.filters.definition import read_filter
 from broker.settings import PROJECT_ROOT
+from broker.surveys import SURVEYS
 from tests.spark.filters.conftest import Tables, selected, write_filter
 
 SHIPPED = PROJECT_ROOT / "conf" / "filters"
@@ -25,11 +26,17 @@ Rows = np.ndarray[Any, np.dtype[np.bool_]]
 
 
 @pytest.fixture(scope="module")
-def found(ztf: Tables, elasticc: Tables) -> dict[str, set[int]]:
+def by_survey(request: pytest.FixtureRequest) -> dict[str, Tables]:
+    """The tables of every survey."""
+    return {survey: request.getfixturevalue(survey) for survey in SURVEYS}
+
+
+@pytest.fixture(scope="module")
+def found(by_survey: dict[str, Tables]) -> dict[str, set[int]]:
     """Alerts that each shipped filter selects, as the stream does it: one pass a survey."""
     return {
         name: ids
-        for tables in (ztf, elasticc)
+        for tables in by_survey.values()
         for name, ids in selected(tables.filter_set(SHIPPED), tables.rows).items()
     }
 
@@ -43,18 +50,17 @@ def alerts(ztf: Tables) -> Frame:
 
 @pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.toml")), ids=lambda path: path.stem)
 def test_a_shipped_filter_selects_what_duckdb_selects(
-    ztf: Tables, elasticc: Tables, found: dict[str, set[int]], path: Path
+    by_survey: dict[str, Tables], found: dict[str, set[int]], path: Path
 ) -> None:
     one = read_filter(path).filter
-    tables = {"ztf": ztf, "elasticc": elasticc}[one.survey]
-    assert found[one.name] == tables.selected_by_duckdb(one.where)
+    assert found[one.name] == by_survey[one.survey].selected_by_duckdb(one.where)
     assert found[one.name] or one.name in MAY_SELECT_NOTHING
 
 
 def test_the_shipped_filters_are_in_the_sql_that_all_share(
-    ztf: Tables, elasticc: Tables, caplog: pytest.LogCaptureFixture
+    by_survey: dict[str, Tables], caplog: pytest.LogCaptureFixture
 ) -> None:
-    for tables in (ztf, elasticc):
+    for tables in by_survey.values():
         tables.filter_set(SHIPPED)
     assert [record.getMessage() for record in caplog.records] == []
 

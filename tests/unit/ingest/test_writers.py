@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from broker.ingest.writers import align, inlined, reader_schema
 from broker.packets.schemas import canonical, parse_schema, schema_text
 from broker.surveys import SURVEYS, Survey, get_survey
-from tests.crafted import elasticc_record, schema_of, ztf_record
+from tests.crafted import elasticc_record, pgir_record, schema_of, winter_record, ztf_record
 
 READER_FIELDS: dict[str, Any] = {
     "id": "long",
@@ -122,7 +122,13 @@ def test_the_reader_has_a_null_default_for_every_field(name: str) -> None:
     walk(reader_schema(get_survey(name)))
 
 
-@pytest.mark.parametrize(("name", "record"), [("ztf", ztf_record), ("elasticc", elasticc_record)])
+@pytest.mark.parametrize(
+    ("name", "record"),
+    [
+        *(("ztf", ztf_record), ("elasticc", elasticc_record)),
+        *(("winter", winter_record), ("pgir", pgir_record)),
+    ],
+)
 def test_the_surveys_own_schema_has_no_unknown_fields(name: str, record: Any) -> None:
     reader = reader_schema(get_survey(name))
     aligned = align("key", schema_of(name), reader)
@@ -131,6 +137,27 @@ def test_the_surveys_own_schema_has_no_unknown_fields(name: str, record: Any) ->
     fastavro.schemaless_writer(stream, schema_of(name), record(5))
     stream.seek(0)
     assert fastavro.schemaless_reader(stream, json.loads(aligned.schema), reader) == record(5)
+
+
+def test_of_two_fields_with_one_name_the_last_is_read_as_from_a_dictionary() -> None:
+    twice = [
+        *({"name": "score", "type": "float"}, {"name": "x", "type": "int"}),
+        *({"name": "score", "type": "float"}, {"name": "x", "type": "int"}),
+    ]
+    schema = parse_schema({"type": "record", "name": "Alert", "fields": twice}, "test")
+    reader = record_schema({"score": ["null", "float"]})
+    aligned = align("key", schema, reader)
+    names = [field["name"] for field in json.loads(aligned.schema)["fields"]]
+    assert len(set(names)) == 4
+    assert names[2] == "score"
+    assert aligned.unknown_fields == ("x",)
+    stream = io.BytesIO()
+    for number in (1.5, 7, 2.5, 8):
+        kind = "float" if isinstance(number, float) else "int"
+        fastavro.schemaless_writer(stream, {"type": kind}, number)
+    stream.seek(0)
+    read = fastavro.schemaless_reader(stream, json.loads(aligned.schema), reader)
+    assert read == {"score": 2.5}
 
 
 def test_records_are_named_after_their_place_so_their_own_names_do_not_matter() -> None:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from broker.errors import InputError
-from broker.science.classifier.model import CLASSES, read_model
+from broker.science.classifier.model import declared_model, read_model
 from broker.science.engine.arrow import named, positive, to_lists
 from broker.science.engine.series import on_arrow
 from broker.science.lightcurves.build import LightCurves
@@ -95,7 +95,7 @@ def test_probabilities_add_up_and_the_label_is_the_largest(survey: str) -> None:
     for row in scores(alerts(light_curves(50)), survey):
         probabilities = row["probabilities"]
         assert isinstance(probabilities, dict)
-        assert tuple(probabilities) == CLASSES[survey]
+        assert tuple(probabilities) == declared_model(survey).classes
         assert sum(probabilities.values()) == pytest.approx(1.0)
         assert row["score"] == probabilities["sn_ia"]
         assert row["label"] == max(probabilities, key=probabilities.__getitem__)

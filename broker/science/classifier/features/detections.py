@@ -8,8 +8,8 @@ from functools import cached_property
 import numpy as np
 
 from broker.science.lightcurves.build import LightCurves
-from broker.surveys.arrow_columns import Bools, Ints
-from broker.surveys.photometry import BANDS, DETECTION, Codes
+from broker.surveys.arrow_columns import Bools, Codes, Ints
+from broker.surveys.photometry import BANDS, DETECTION
 from broker.units import Floats, mag_err_from_flux, mag_from_flux
 
 MAG_ERR_FLOOR = 0.02
