@@ -46,5 +46,5 @@ def test_modules_and_their_dependents_get_the_values_of_the_whole_pass(
 def test_a_module_that_reads_the_history_needs_the_raw_table(tmp_path: Path) -> None:
     switch_on(tmp_path, "detections", inputs=["history+candidate.magpsf"], returns="int")
     settings = ScienceSettings(modules=BUILT_IN, folder=tmp_path)
-    with pytest.raises(SettingsError, match="module detections reads prv_candidates.magpsf of"):
+    with pytest.raises(SettingsError, match=r"module detections reads prv_candidates\.magpsf of"):
         PartialPass("ztf", settings, ["detections"])
