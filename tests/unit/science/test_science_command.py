@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 
 from broker.commands.science import app
 from broker.errors import InputError, UsageError
+from broker.simulator.synthetic import generate
 from tests.unit.science.plug_ins import FAINT_KEYS, PICKY_KEYS, switch_on
 
 
@@ -72,3 +73,14 @@ def test_a_module_that_is_there_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "reach.toml").write_text("mine")
     assert isinstance(science("new", "reach", "--folder", tmp_path).exception, UsageError)
     assert (tmp_path / "reach.toml").read_text() == "mine"
+
+
+def test_a_check_takes_a_folder_of_packets(tmp_path: Path) -> None:
+    folder = tmp_path / "packets"
+    folder.mkdir()
+    for packet in generate(4, 1):
+        (folder / f"{packet.candid}.avro").write_bytes(packet.value)
+    file = switch_on(tmp_path, "detections", inputs=["history+candidate.magpsf"], returns="int")
+    result = science("check", file, "--packets", folder)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.startswith("detections: 4 alerts, ")
