@@ -191,12 +191,12 @@ fetch_uv() {
 }
 
 install_locked() {
-    local without=()
-    [[ "$2" == dev ]] || without=(--no-dev)
+    local groups=(--no-dev --extra broker)
+    [[ "$2" == dev ]] && groups=(--all-extras)
     (
         unset VIRTUAL_ENV
         cd "$ROOT" && UV_PROJECT_ENVIRONMENT="$VENV" "$1" sync --frozen --inexact \
-            --python "$VENV/bin/python" ${without[@]+"${without[@]}"} >&2
+            --python "$VENV/bin/python" "${groups[@]}" >&2
     ) || fail "could not install the Python packages of uv.lock (see above)." "${NO_NETWORK[@]}"
 }
 

@@ -17,6 +17,17 @@
 from __future__ import annotations
 
 
+def one_line(error: BaseException) -> str:
+    r"""An engine's error without its quotation of the query and without its stack trace.
+
+    Examples
+    --------
+    >>> one_line(ValueError("no column x!\nThere is: y\n\nLINE 1: select x"))
+    'no column x! There is: y'
+    """
+    return " ".join(str(error).strip().partition("\n\n")[0].split())
+
+
 class NightjarError(Exception):
     """Base of all errors that Nightjar raises on purpose."""
 
@@ -43,7 +54,7 @@ class InputError(NightjarError):
     message
         What is wrong, with the offending value and the next step.
     reason
-        Short machine-readable code, such as ``truncated`` or ``schema_unknown``.
+        Short machine-readable code; of packets and schemas a `broker.packets.reasons.Reason`.
     """
 
     exit_code = 2

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Literal
+
+from broker.strict_json import as_strict_json
 
 # What the lines of this thread are about: query, batch, nights.
 _about: ContextVar[dict[str, Any]] = ContextVar("about", default={})  # noqa: B039 - never changed
@@ -75,7 +76,7 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_info:
             said["trace"] = self.formatException(record.exc_info)
-        return json.dumps(said, ensure_ascii=False)
+        return as_strict_json(said)
 
 
 def _is_not_of_the_gateway(record: logging.LogRecord) -> bool:

@@ -68,6 +68,20 @@ def parse_night(text: str) -> int:
     raise UsageError(f"{text!r} is not a night; write it as 20240707 or 2024-07-07")
 
 
+def parse_one_night(text: str) -> int:
+    """Night of an option that takes ranges elsewhere, but one night here.
+
+    Raises
+    ------
+    UsageError
+        The text is a range, or not a date.
+    """
+    first, last = parse_nights(text)
+    if first != last:
+        raise UsageError(f"{text!r} is a range of nights, and this takes one night")
+    return first
+
+
 def parse_nights(text: str) -> tuple[int, int]:
     """First and last night of ``A..B`` (both included) or of the single night ``A``.
 

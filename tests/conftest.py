@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 # What is quick to fail comes first.
-ORDER = ["unit", "spark", "e2e", "bench"]
+ORDER = ["unit", "spark", "e2e", "bench", "judges"]
 # Of these the longest files first, so that two workers end at about the same time.
 LONGEST = [
     *("test_chaos.py", "test_raw2science.py", "test_run.py", "test_distribute.py"),

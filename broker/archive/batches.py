@@ -13,7 +13,7 @@ from broker.nights import NightRange
 from broker.tables import stages
 from broker.tables.closed_nights import TakenBatch
 from broker.tables.contents import content_of_folder
-from broker.tables.layout import ONLINE, night_folder
+from broker.tables.layout import ONLINE, batch_folder
 from broker.tables.ledger import Ledger
 from broker.tables.ledger_row import LedgerRow
 from broker.tables.storage import Storage
@@ -89,7 +89,7 @@ def prove(batches: NightBatches, storage: Storage, now: dt.datetime) -> tuple[Ta
     taken = []
     for key in batches.keys:
         found = {
-            table: content_of_folder(storage, f"{night_folder(area, night)}/batch={key}")
+            table: content_of_folder(storage, batch_folder(area, night, key))
             for table, area in ONLINE.items()
         }
         for table, rows in (("raw", batches.raw), ("science", batches.science)):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pyspark.sql import SparkSession
 
 from broker.archive.batches import NightBatches, find_batches, prove
-from broker.archive.night_rows import archived_rows, arrange, cuts, online_rows
+from broker.archive.night_rows import arrange, cuts
 from broker.errors import LedgerError
 from broker.settings import Settings
 from broker.sinks.faults import fault_point
@@ -20,8 +20,9 @@ from broker.surveys import get_survey
 from broker.tables import stages
 from broker.tables.closed_nights import ClosedNight, ClosedNights, Kind, TakenBatch
 from broker.tables.contents import content_by_batch
-from broker.tables.files import archived_batches, files_in
-from broker.tables.layout import ARCHIVE, ONLINE, night_folder
+from broker.tables.files import archived_batches, files_in, online_batches
+from broker.tables.layout import ARCHIVE, CLOSED_NIGHTS, ONLINE, batch_folder, night_folder
+from broker.tables.read_spark import archived_rows, batch_rows
 from broker.tables.storage import Storage
 
 log = logging.getLogger(__name__)
@@ -113,12 +114,16 @@ class NightCloser:
     ) -> None:
         """Write the rows of all batches that the attempt takes into its own files."""
         night = attempt.night
-        sources = [online_rows(self.spark, self._storage, table, night, fresh)]
-        folders = [f"{night_folder(ONLINE[table], night)}/batch={key}" for key in fresh]
+        found, folders = [], []
+        # A batch may have rows of the night in one table only.
+        if online := online_batches(self._storage, table, night, fresh):
+            found.append(batch_rows(self.spark, self._storage, table, [night], online))
+            folders += [batch_folder(ONLINE[table], night, key) for key in online]
         if len(taken) > len(fresh):
-            sources.append(archived_rows(self.spark, self._storage, table, night))
-            folders.append(night_folder(ARCHIVE[table], night))
-        found = [rows for rows in sources if rows is not None]
+            archived = archived_rows(self.spark, self._storage, table, night)
+            if archived is not None:
+                found.append(archived)
+                folders.append(night_folder(ARCHIVE[table], night))
         if not found:
             return
         rows = found[0] if len(found) == 1 else found[0].unionByName(found[1], True)
@@ -132,12 +137,12 @@ class NightCloser:
             if before is None and self._storage.exists(folder):
                 raise LedgerError(
                     f"{self._storage.uri(folder)} is there, but the ledger knows no closed night "
-                    f"{night}; restore ledger/closed, or move the folder away"
+                    f"{night}; restore {CLOSED_NIGHTS}, or move the folder away"
                 )
             if before is not None and archived_batches(self._storage, table, night) - before.keys:
                 raise LedgerError(
                     f"{self._storage.uri(folder)} holds batches that the ledger of closed nights "
-                    "does not name; restore ledger/closed from a backup"
+                    f"does not name; restore {CLOSED_NIGHTS} from a backup"
                 )
         return before
 

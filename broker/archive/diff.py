@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from broker.errors import UsageError
-from broker.tables.files import files_in
-from broker.tables.layout import ARCHIVE, VERSIONS, night_folder
+from broker.tables.files import files_in, retry_while_replaced
+from broker.tables.layout import ARCHIVE, VERSIONS, night_folder, state_of, version_folder
+from broker.tables.read_duckdb import GONE, files_query
 from broker.tables.storage import Storage
 
 # What differs whenever a night is written again, whatever the science.
@@ -87,24 +88,26 @@ def diff_with_last_version(storage: Storage, night: int) -> NightDiff:
     UsageError
         The night is not closed, or nothing of it was kept.
     """
-    current = files_in(storage, night_folder(ARCHIVE["science"], night))
-    kept = night_folder(VERSIONS["science"], night)
-    versions = storage.names(kept)
-    if not current or not versions:
-        what = "has no earlier version" if current else "is not closed"
-        raise UsageError(f"night {night} of {storage.root} {what}, so there is nothing to compare")
-    return diff_files(night, files_in(storage, f"{kept}/{versions[-1]}"), current)
+
+    def compare() -> NightDiff:
+        current = files_in(storage, night_folder(ARCHIVE["science"], night))
+        versions = storage.names(night_folder(VERSIONS["science"], night))
+        if not current or not versions:
+            what = "has no earlier version" if current else "is not closed"
+            raise UsageError(
+                f"night {night} of {storage.root} {what}, so there is nothing to compare"
+            )
+        last = version_folder("science", night, state_of(versions[-1]))
+        return diff_files(night, files_in(storage, last), current)
+
+    return retry_while_replaced(compare, GONE)
 
 
 def diff_files(night: int, old: Sequence[str], new: Sequence[str]) -> NightDiff:
     """Compare science rows in files, by alert id."""
     with duckdb.connect() as connection:
         for name, paths in (("old", old), ("new", new)):
-            listed = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
-            connection.execute(
-                f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{listed}], "
-                "union_by_name = true, hive_partitioning = false)"
-            )
+            connection.execute(f"CREATE VIEW {name} AS {files_query(paths)}")
         columns_old, columns_new = dict(_leaves_of(old)), dict(_leaves_of(new))
         shared = [name for name in columns_new if name in columns_old]
         gained, gained_ids = _only_in(connection, "new", "old")

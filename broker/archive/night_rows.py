@@ -1,42 +1,24 @@
-"""Rows of a night from wherever they lie, arranged as the archive keeps them."""
+"""Arrangement of a night's rows in the archive: files of equal size, sorted by sky."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
-import pyarrow.dataset as ds
-from pyspark.sql import DataFrame, SparkSession
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
-from broker.spark.batch_key import with_batch_key
 from broker.tables.files import batch_column_metadata, files_in
-from broker.tables.layout import ARCHIVE, ONLINE, night_folder
+from broker.tables.read_arrow import Columns, read_files
 from broker.tables.storage import Storage
 
 # Files of 128 to 256 MB: few enough to list, large enough to read at full speed.
 _FILE_BYTES = 192 * 1024 * 1024
 # Ahead of every struct: DuckDB takes a later column's Bloom filter for another's.
 _FIRST = ("alert_id", "object_id", "healpix29")
-
-
-def online_rows(
-    spark: SparkSession, storage: Storage, table: str, night: int, keys: Sequence[str]
-) -> DataFrame | None:
-    """Rows of some batches of an online table; None when they have none of that night."""
-    area = ONLINE[table]
-    folders = [f"{night_folder(area, night)}/batch={key}" for key in keys]
-    found = [storage.uri(folder) for folder in folders if storage.exists(folder)]
-    return with_batch_key(_read(spark, storage, area, found)) if found else None
-
-
-def archived_rows(
-    spark: SparkSession, storage: Storage, table: str, night: int
-) -> DataFrame | None:
-    """Rows of a closed night with their ``batch``; None when the table has no such night."""
-    area = ARCHIVE[table]
-    folder = night_folder(area, night)
-    return _read(spark, storage, area, [storage.uri(folder)]) if storage.exists(folder) else None
+_CELL: Columns = {"healpix29": (pc.field("healpix29"), pa.int64())}
 
 
 def cuts(storage: Storage, folders: Sequence[str]) -> list[int]:
@@ -48,16 +30,15 @@ def cuts(storage: Storage, folders: Sequence[str]) -> list[int]:
     n_files = max(1, round(sum(map(storage.size, folders)) / _FILE_BYTES))
     if n_files == 1:
         return []
-    cells = ds.dataset(paths, filesystem=storage.filesystem, format="parquet", partitioning=None)
-    column = cells.to_table(columns=["healpix29"])["healpix29"].to_numpy()
+    cells = read_files(storage, paths, _CELL)["healpix29"].to_numpy()
     shares = np.arange(1, n_files) / n_files
-    return [int(cell) for cell in np.quantile(column, shares, method="lower")]
+    return [int(cell) for cell in np.quantile(cells, shares, method="lower")]
 
 
 def arrange(
     rows: DataFrame, batches: Sequence[str], apart: Sequence[str], at_cells: Sequence[int]
 ) -> DataFrame:
-    """Rows sorted by sky, a partition for each file, without the night, which the folder tells.
+    """Rows sorted by sky, a partition for each file, without ``night``: the folder has it.
 
     Parameters
     ----------
@@ -76,9 +57,3 @@ def arrange(
     beyond = [(F.col("healpix29") > cell).cast("int") for cell in at_cells]
     split = arranged.repartitionById(len(at_cells) + 1, sum(beyond, F.lit(0)))
     return split.sortWithinPartitions("healpix29", "alert_id")
-
-
-def _read(spark: SparkSession, storage: Storage, area: str, folders: list[str]) -> DataFrame:
-    # Batches of a night may differ in columns, where the broker was upgraded between them.
-    reader = spark.read.option("mergeSchema", "true").option("basePath", storage.uri(area))
-    return reader.parquet(*folders)

@@ -17,8 +17,9 @@ from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
 from broker.archive.close import log_closed, verify
 from broker.archive.diff import NightDiff, diff_files
-from broker.archive.night_rows import archived_rows, arrange, cuts
+from broker.archive.night_rows import arrange, cuts
 from broker.errors import UsageError
+from broker.kafka.positions import KafkaPosition
 from broker.nights import NightRange
 from broker.science.engine.apply import apply_modules
 from broker.science.engine.partial_pass import PartialPass, apply_again
@@ -30,14 +31,15 @@ from broker.surveys import get_survey
 from broker.tables import stages
 from broker.tables.closed_nights import ClosedNight, ClosedNights
 from broker.tables.files import files_in
-from broker.tables.layout import ARCHIVE, night_folder
+from broker.tables.layout import ARCHIVE, checkpoint_folder, night_folder
 from broker.tables.read_arrow import POSITION, archived_columns
+from broker.tables.read_spark import archived_rows
 from broker.tables.storage import Storage
 
 log = logging.getLogger(__name__)
 
-_PROGRESS = "checkpoints/reprocess"
-_PLACE = ("batch", "topic", "partition", "offset")
+_PROGRESS = checkpoint_folder("reprocess")
+_ROW = ("batch", *KafkaPosition._fields)
 
 
 @dataclass
@@ -151,24 +153,24 @@ class Reprocessor:
         rows = archived_rows(self.spark, self._storage, "raw", night)
         assert rows is not None
         return apply_modules(
-            self._without_repeats(rows, night),
+            self._without_duplicates(rows, night),
             get_survey(self.settings.survey),
             self.settings.science,
             at,
             carried=("batch",),
         )
 
-    def _without_repeats(self, rows: DataFrame, night: int) -> DataFrame:
+    def _without_duplicates(self, rows: DataFrame, night: int) -> DataFrame:
         """Raw rows that science has; which of several it took was decided when they came in."""
         raw, science = (
             archived_columns(self._storage, table, night, POSITION) for table in ("raw", "science")
         )
-        repeats: pa.Table = raw.join(science, list(_PLACE), join_type="left anti")
-        if not repeats.num_rows:
+        duplicates: pa.Table = raw.join(science, list(_ROW), join_type="left anti")
+        if not duplicates.num_rows:
             return rows
-        named = repeats.select(list(_PLACE)).rename_columns([f"_{name}" for name in _PLACE])
+        named = duplicates.select(list(_ROW)).rename_columns([f"_{name}" for name in _ROW])
         dropped = self.spark.createDataFrame(named)
-        same = [F.col(f"ingest.{name}") == F.col(f"_{name}") for name in _PLACE[1:]]
+        same = [F.col(f"ingest.{name}") == F.col(f"_{name}") for name in KafkaPosition._fields]
         return rows.join(
             F.broadcast(dropped), [F.col("batch") == F.col("_batch"), *same], "left_anti"
         )

@@ -9,7 +9,15 @@ from broker.nights import NightRange
 from broker.sinks.night_version import remove
 from broker.tables.closed_nights import ClosedNight, ClosedNights
 from broker.tables.files import archived_batches
-from broker.tables.layout import ONLINE, VERSIONS, night_folder, night_of
+from broker.tables.layout import (
+    ONLINE,
+    VERSIONS,
+    batch_folder,
+    batch_of,
+    night_folder,
+    night_of,
+    state_of,
+)
 from broker.tables.storage import Storage
 
 # A query that has begun on the old files may still read them.
@@ -43,15 +51,15 @@ def remove_old_versions(
 def _due(storage: Storage, state: ClosedNight, taken_until: dt.datetime) -> Iterator[str]:
     for table, area in ONLINE.items():
         folder = night_folder(area, state.night)
-        online = frozenset(storage.names(folder))
+        online = frozenset(map(batch_of, storage.names(folder)))
         batches = [
             batch.key
             for batch in state.batches
-            if batch.taken_at <= taken_until and f"batch={batch.key}" in online
+            if batch.taken_at <= taken_until and batch.key in online
         ]
         # The ledger says so; the files have the last word.
         held = archived_batches(storage, table, state.night) if batches else frozenset()
-        yield from (f"{folder}/batch={key}" for key in batches if key in held)
+        yield from (batch_folder(area, state.night, key) for key in batches if key in held)
 
 
 def _old_versions(storage: Storage, table: str, night: int, now: dt.datetime) -> Iterator[str]:
@@ -59,6 +67,6 @@ def _old_versions(storage: Storage, table: str, night: int, now: dt.datetime) ->
     replaced_by = dict(zip(closed.keys(night), closed.keys(night)[1:], strict=False))
     folder = night_folder(VERSIONS[table], night)
     for name in storage.names(folder):
-        successor = replaced_by.get(name.removeprefix("state="))
+        successor = replaced_by.get(state_of(name))
         if successor and closed.state(night, successor).closed_at <= now - _READERS_TIME:
             yield f"{folder}/{name}"

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from broker.audit.finding import Finding
+from broker.kafka.positions import KafkaPosition
 from broker.nights import NightRange
 from broker.tables.files import files_of
 from broker.tables.read_arrow import ALERT_ID, POSITION, rows_of_table
@@ -37,7 +38,7 @@ def check_alerts(storage: Storage, finished: Collection[str], nights: NightRange
         n_raw += pc.count_distinct(raw["alert_id"]).as_py()
         n_science += science.num_rows
         differences += _only_in(raw, science, night, "in raw, but not in science", ["alert_id"])
-        keys = ["alert_id", "batch", "topic", "partition", "offset"]
+        keys = ["alert_id", "batch", *KafkaPosition._fields]
         differences += _only_in(science, raw, night, "in science, but not in raw", keys)
     return Finding(
         "per night: alerts of raw = alerts of science",

@@ -9,8 +9,6 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
-from pyarrow import fs
 
 from broker.audit.alerts import check_alerts
 from broker.audit.closed_nights import check_archived_files, check_closed_nights
@@ -20,7 +18,7 @@ from broker.audit.topics import OutputTopics, check_filters, check_matches, chec
 from broker.nights import NightRange
 from broker.tables import stages
 from broker.tables.closed_nights import ClosedNight, ClosedNights
-from broker.tables.layout import AREAS
+from broker.tables.files import rows_by_batch
 from broker.tables.ledger import Ledger
 from broker.tables.ledger_row import LedgerRow, NightCount
 from broker.tables.read_arrow import ALERT_ID, rows_of_table
@@ -79,13 +77,13 @@ def audit(
 
 def check_offsets(rows: Iterable[LedgerRow]) -> Finding:
     """Per partition: the ledger's offset ranges join without a gap."""
-    by_place = defaultdict(list)
+    by_partition = defaultdict(list)
     for row in rows:
         for span in row.offsets:
-            by_place[span.topic, span.partition].append((span.start, span.until, row.key))
+            by_partition[span.topic, span.partition].append((span.start, span.until, row.key))
     records = repeats = 0
     gaps = []
-    for (topic, partition), spans in sorted(by_place.items()):
+    for (topic, partition), spans in sorted(by_partition.items()):
         reached = None
         for start, until, key in sorted(spans):
             if reached is not None and start > reached:
@@ -99,7 +97,7 @@ def check_offsets(rows: Iterable[LedgerRow]) -> Finding:
             reached = until if reached is None else max(reached, until)
     return Finding(
         "per partition: offset ranges join without a gap",
-        f"{len(by_place)} partitions, {records} offsets, {repeats} of them read again",
+        f"{len(by_partition)} partitions, {records} offsets, {repeats} of them read again",
         tuple(gaps),
     )
 
@@ -184,9 +182,9 @@ def check_files(
         for item in row.by_night
         if item.night in nights and item.written
     }
-    found = {place: n for place, n in rows_in_files(storage, table).items() if place[0] in nights}
-    gone = {place for place in said if place in taken and place not in found}
-    said = {place: n for place, n in said.items() if place not in gone}
+    found = {batch: n for batch, n in rows_by_batch(storage, table).items() if batch[0] in nights}
+    gone = {batch for batch in said if batch in taken and batch not in found}
+    said = {batch: n for batch, n in said.items() if batch not in gone}
     differences = [
         f"{table}, night {night}, batch {key}: {found.get((night, key), 0)} rows in files, "
         f"{said.get((night, key), 0)} in the ledger"
@@ -204,7 +202,7 @@ def check_files(
 def check_quarantine_files(storage: Storage, rows: Iterable[LedgerRow]) -> Finding:
     """Per batch: packets in the quarantine's files = packets that the ledger says."""
     found: dict[str, int] = defaultdict(int)
-    for (_, key), count in rows_in_files(storage, "quarantine").items():
+    for (_, key), count in rows_by_batch(storage, "quarantine").items():
         found[key] += count
     said = {row.key: row.quarantined for row in rows if row.quarantined}
     differences = [
@@ -218,19 +216,6 @@ def check_quarantine_files(storage: Storage, rows: Iterable[LedgerRow]) -> Findi
         f"{sum(found.values())} = {sum(said.values())}",
         tuple(differences),
     )
-
-
-def rows_in_files(storage: Storage, table: str) -> dict[tuple[int, str], int]:
-    """Rows of each (night, batch) folder of an online table, from the files' footers."""
-    counts: dict[tuple[int, str], int] = defaultdict(int)
-    selector = fs.FileSelector(storage.path(AREAS[table]), allow_not_found=True, recursive=True)
-    for info in storage.filesystem.get_file_info(selector):
-        if info.type == fs.FileType.File and info.extension == "parquet":
-            night, batch = info.path.split("/")[-3:-1]
-            with storage.filesystem.open_input_file(info.path) as file:
-                rows = pq.read_metadata(file).num_rows
-            counts[int(night.removeprefix("night=")), batch.removeprefix("batch=")] += rows
-    return dict(counts)
 
 
 def _closed_nights(storage: Storage, nights: NightRange) -> list[ClosedNight]:

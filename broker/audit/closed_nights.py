@@ -19,8 +19,8 @@ def check_closed_nights(
 ) -> Finding:
     """Per night: rows that were archived = rows of the named batches, within the ledger."""
     said = {
-        "raw": _rows_by_place(ingested),
-        "science": _rows_by_place(science),
+        "raw": _rows_by_batch(ingested),
+        "science": _rows_by_batch(science),
     }
     differences = []
     for state in closed:
@@ -69,5 +69,5 @@ def _contents(storage: Storage, table: str, night: int) -> dict[str, Content]:
     return content_by_batch(storage, files_in(storage, night_folder(ARCHIVE[table], night)))
 
 
-def _rows_by_place(rows: Iterable[LedgerRow]) -> dict[tuple[int, str], int]:
+def _rows_by_batch(rows: Iterable[LedgerRow]) -> dict[tuple[int, str], int]:
     return {(item.night, row.key): item.written for row in rows for item in row.by_night}

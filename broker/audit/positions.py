@@ -8,18 +8,16 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.dataset as ds
 
 from broker.audit.finding import Finding
+from broker.kafka.positions import KafkaPosition, TopicPartition
 from broker.nights import NightRange
-from broker.tables.layout import AREAS
 from broker.tables.ledger_row import LedgerRow
+from broker.tables.quarantine import quarantined_columns
 from broker.tables.read_arrow import POSITION, rows_of_table
 from broker.tables.storage import Storage
 
 Offsets = npt.NDArray[np.int64]
-Place = tuple[str, int]
-"""Topic and partition."""
 _MOST_NAMED = 5
 
 
@@ -31,13 +29,13 @@ def check_positions(storage: Storage, rows: Sequence[LedgerRow], nights: NightRa
     """
     raw = rows_of_table(storage, "raw", nights, POSITION)
     found = _by_batch(raw)
-    refused = _by_batch(_quarantined(storage))
+    refused = _by_batch(quarantined_columns(storage, ["batch", *KafkaPosition._fields]))
     differences = []
     for row in rows:
         differences += _misplaced(row, found.get(row.key, {}))
         if row.stage == "raw" and all(item.night in nights for item in row.by_night):
             differences += _missing(row, found.get(row.key, {}), refused.get(row.key, {}))
-    distinct = raw.group_by(["topic", "partition", "offset"]).aggregate([]).num_rows
+    distinct = raw.group_by([*KafkaPosition._fields]).aggregate([]).num_rows
     return Finding(
         "per batch: each offset once, in raw or in quarantine",
         f"{raw.num_rows} rows, {distinct} positions, {raw.num_rows - distinct} of them read again",
@@ -47,12 +45,7 @@ def check_positions(storage: Storage, rows: Sequence[LedgerRow], nights: NightRa
 
 def check_replayed_once(replayed: Iterable[LedgerRow]) -> Finding:
     """Per packet: quarantine brought it back at most once."""
-    counts = Counter(
-        (span.topic, span.partition, offset)
-        for row in replayed
-        for span in row.offsets
-        for offset in range(span.start, span.until)
-    )
+    counts = Counter(position for row in replayed for position in row.positions())
     return Finding(
         "per packet: replayed from quarantine at most once",
         f"{len(counts)} packets",
@@ -73,31 +66,31 @@ def named_offsets(offsets: Iterable[int]) -> str:
     return ", ".join(names[:_MOST_NAMED]) + more
 
 
-def _misplaced(row: LedgerRow, found: dict[Place, Offsets]) -> list[str]:
+def _misplaced(row: LedgerRow, found: dict[TopicPartition, Offsets]) -> list[str]:
     """Raw rows of a batch that are there twice, or that its offsets don't have."""
     differences = []
-    for place, offsets in found.items():
+    for source, offsets in found.items():
         twice = len(offsets) - len(np.unique(offsets))
-        outside = offsets[~np.isin(offsets, _said(row).get(place, _NONE))]
+        outside = offsets[~np.isin(offsets, _said(row).get(source, _NONE))]
         if twice or len(outside):
             differences.append(
-                f"raw, batch {row.key}, topic {place[0]}, partition {place[1]}: {twice} rows are "
-                f"there twice, {len(outside)} are not in the batch's offsets"
+                f"raw, batch {row.key}, topic {source.topic}, partition {source.partition}: "
+                f"{twice} rows are there twice, {len(outside)} are not in the batch's offsets"
                 + (f" ({named_offsets(outside)})" if len(outside) else "")
             )
     return differences
 
 
 def _missing(
-    row: LedgerRow, found: dict[Place, Offsets], refused: dict[Place, Offsets]
+    row: LedgerRow, found: dict[TopicPartition, Offsets], refused: dict[TopicPartition, Offsets]
 ) -> list[str]:
     """Offsets of a batch that are in neither table, beyond those that Kafka keeps for itself."""
     said = _said(row)
     lost = {
-        place: np.setdiff1d(
-            offsets, np.concatenate([found.get(place, _NONE), refused.get(place, _NONE)])
+        source: np.setdiff1d(
+            offsets, np.concatenate([found.get(source, _NONE), refused.get(source, _NONE)])
         )
-        for place, offsets in said.items()
+        for source, offsets in said.items()
     }
     # Transactions and compaction leave offsets without a record.
     without_record = sum(len(offsets) for offsets in said.values()) - row.read
@@ -115,35 +108,21 @@ def _missing(
 _NONE: Offsets = np.empty(0, dtype=np.int64)
 
 
-def _said(row: LedgerRow) -> dict[Place, Offsets]:
+def _said(row: LedgerRow) -> dict[TopicPartition, Offsets]:
     """All offsets of a batch's ranges."""
-    ranges: dict[Place, list[Offsets]] = defaultdict(list)
+    ranges: dict[TopicPartition, list[Offsets]] = defaultdict(list)
     for span in row.offsets:
-        ranges[span.topic, span.partition].append(np.arange(span.start, span.until))
-    return {place: np.concatenate(parts) for place, parts in ranges.items()}
+        ranges[TopicPartition(span.topic, span.partition)].append(np.arange(span.start, span.until))
+    return {source: np.concatenate(parts) for source, parts in ranges.items()}
 
 
-def _by_batch(positions: pa.Table) -> dict[str, dict[Place, Offsets]]:
-    found: dict[str, dict[Place, Offsets]] = defaultdict(dict)
+def _by_batch(positions: pa.Table) -> dict[str, dict[TopicPartition, Offsets]]:
+    found: dict[str, dict[TopicPartition, Offsets]] = defaultdict(dict)
     groups = positions.group_by(["batch", "topic", "partition"]).aggregate([("offset", "list")])
     for key, topic, partition, offsets in zip(
         *(groups[name] for name in ("batch", "topic", "partition", "offset_list")), strict=True
     ):
         numbers = offsets.values.to_numpy().astype(np.int64)
-        found[key.as_py()][topic.as_py(), partition.as_py()] = numbers
+        source = TopicPartition(topic.as_py(), partition.as_py())
+        found[key.as_py()][source] = numbers
     return found
-
-
-def _quarantined(storage: Storage) -> pa.Table:
-    """Batch and Kafka position of every packet in quarantine."""
-    columns = {"batch": pa.string(), "topic": pa.string(), "partition": pa.int32()}
-    if not storage.names(AREAS["quarantine"]):
-        return pa.schema([*columns.items(), ("offset", pa.int64())]).empty_table()
-    layout = pa.schema([("night", pa.int32()), ("batch", pa.string())])
-    packets = ds.dataset(
-        storage.path(AREAS["quarantine"]),
-        filesystem=storage.filesystem,
-        format="parquet",
-        partitioning=ds.partitioning(layout, flavor="hive"),
-    )
-    return packets.to_table(columns=[*columns, "offset"])

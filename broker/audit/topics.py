@@ -1,30 +1,31 @@
-"""The audit's last stretch: per batch and filter, rows that match = messages committed.
+"""Audit of the output topics: per batch and filter, rows that match = messages committed.
 
-The rows are counted by another engine than the one that sent them, and the messages by reading
-the topics, not by their offsets: transactions take offsets too.
+DuckDB counts the rows, not Spark, which sent them; and messages are counted by reading the topics,
+not by their offsets, since transactions take offsets too. A filter's topic is the one that the
+marker topic names, so that batches of a filter with an old name count in its old topic.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import duckdb
-import pyarrow as pa
-import pyarrow.dataset as ds
 
 from broker.audit.finding import Finding
-from broker.kafka.cluster import Topics
-from broker.kafka.reader import first_offsets, read_committed
+from broker.kafka.cluster import KafkaCluster
+from broker.kafka.positions import TopicPartition
+from broker.kafka.reader import read_committed
+from broker.kafka.topic_names import marker_topic
 from broker.nights import NightRange
-from broker.sinks.marker_topic import topic_of
+from broker.sinks.marker_topic import SentFilter, read_marker_topic
 from broker.tables.files import files_of, retry_while_replaced
+from broker.tables.filter_texts import FilterTexts
 from broker.tables.ledger_row import LedgerRow
-from broker.tables.read_arrow import ALERT_ID, rows_of_table
+from broker.tables.read_arrow import ALERT_ID, parts_of, rows_of_table
 from broker.tables.storage import Storage
 
 _PATIENCE_SECONDS = 30.0
@@ -35,14 +36,14 @@ BatchFilter = tuple[str, str]
 
 @dataclass(frozen=True)
 class OutputTopics:
-    """Where filtered alerts went.
+    """Output cluster, and the marker topic that names the filters' topics.
 
     Parameters
     ----------
     options
         Options of confluent-kafka for the output cluster.
     prefix, survey
-        Topics are called ``<prefix>_<survey>_<filter>``.
+        The marker topic is ``<prefix>_<survey>_published``.
     """
 
     options: Mapping[str, str]
@@ -52,10 +53,10 @@ class OutputTopics:
 
 @dataclass
 class _Sent:
-    """What a topic holds: messages by batch and digest, and since when all of them are there."""
+    """Messages of a topic by batch and digest, and the time since which none has expired."""
 
     by_batch: Counter[BatchFilter] = field(default_factory=Counter)
-    doubled: int = 0
+    duplicates: int = 0
     kept_since: dt.datetime | None = None
 
 
@@ -70,7 +71,7 @@ class _Compared:
 
 
 def check_filters(science: Iterable[LedgerRow], distributed: Iterable[LedgerRow]) -> Finding:
-    """Per batch: every science row was filtered, and the messages are the filters' together."""
+    """Per batch: science rows = rows filtered, and messages = matches of all filters."""
     rows = {row.key: row.written for row in science}
     differences, read, sent = [], 0, 0
     for row in distributed:
@@ -84,15 +85,16 @@ def check_filters(science: Iterable[LedgerRow], distributed: Iterable[LedgerRow]
             )
     return Finding(
         "per batch: science rows = filtered; matches = messages",
-        f"{read} rows, {sent} messages; {len(rows)} batches wait for distribute",
+        f"{read} rows, {sent} messages; batches waiting for distribute: {len(rows)}",
         tuple(differences),
     )
 
 
 def check_matches(storage: Storage, distributed: Sequence[LedgerRow]) -> Finding:
-    """Per batch and filter: rows that match, evaluated again by DuckDB = as the ledger says."""
-    where = _WhereByDigest(storage)
-    digests = {count.digest: where(count.digest) for row in distributed for count in row.by_filter}
+    """Per batch and filter: rows that match by DuckDB = matches in the ledger."""
+    texts = FilterTexts(storage)
+    ran = {count.digest for row in distributed for count in row.by_filter}
+    digests = {digest: texts.where(digest) for digest in ran}
     found = retry_while_replaced(lambda: _count_all_matches(storage, digests))
     differences, total, skipped = [], 0, set()
     for row in distributed:
@@ -120,13 +122,18 @@ def check_matches(storage: Storage, distributed: Sequence[LedgerRow]) -> Finding
 def check_messages(
     storage: Storage, distributed: Sequence[LedgerRow], topics: OutputTopics
 ) -> Finding:
-    """Per batch and filter: messages committed = as the ledger says, none of them twice."""
+    """Per batch and filter: messages committed = in the ledger, without duplicates."""
     batch_of = defaultdict(lambda: _UNKNOWN, _batch_of_alerts(storage))
-    known = Topics(topics.options, _PATIENCE_SECONDS).partitions()
+    known = KafkaCluster(topics.options, _PATIENCE_SECONDS).topics()
+    marker = marker_topic(topics.prefix, topics.survey)
+    described = _described_filters(topics, marker, known)
     names = sorted({count.name for row in distributed for count in row.by_filter})
     compared = []
     for name in names:
-        topic = topic_of(topics.prefix, topics.survey, name)
+        if name not in described:
+            compared.append(_without_topic(marker, distributed, name))
+            continue
+        topic = described[name].topic
         sent = _read(topics.options, topic, known.get(topic, 0), batch_of)
         compared.append(_compare(topic, sent, distributed, name))
     notes = {
@@ -143,11 +150,31 @@ def check_messages(
     )
 
 
+def _described_filters(
+    topics: OutputTopics, marker: str, known: Mapping[str, int]
+) -> dict[str, SentFilter]:
+    """Descriptions of all filters that have ever run, by name; none without a marker topic."""
+    if marker not in known:
+        return {}
+    return read_marker_topic(topics.options, marker, known[marker], _PATIENCE_SECONDS).filters
+
+
+def _without_topic(marker: str, rows: Iterable[LedgerRow], name: str) -> _Compared:
+    """Difference for a filter that has sent messages but that the marker topic does not name."""
+    compared = _Compared(read=0)
+    if sent := sum(matched for _, _, matched in _of_filter(rows, name)):
+        compared.differences.append(
+            f"filter {name}: topic {marker} does not name its topic, so its {sent} messages of "
+            "the ledger are not counted"
+        )
+    return compared
+
+
 def _compare(topic: str, sent: _Sent, rows: Iterable[LedgerRow], name: str) -> _Compared:
-    """Compare a topic's messages with what the ledger tells of its filter."""
+    """Compare a topic's messages with the ledger's counts of its filter."""
     compared = _Compared(read=sent.by_batch.total())
-    if sent.doubled:
-        compared.differences.append(f"topic {topic}: {sent.doubled} messages are there twice")
+    if sent.duplicates:
+        compared.differences.append(f"topic {topic}: duplicates of messages: {sent.duplicates}")
     for row, digest, matched in _of_filter(rows, name):
         found = sent.by_batch.pop((row.key, digest), 0)
         is_old = sent.kept_since is not None and row.batch_time <= sent.kept_since
@@ -157,9 +184,9 @@ def _compare(topic: str, sent: _Sent, rows: Iterable[LedgerRow], name: str) -> _
             compared.differences.append(
                 f"batch {row.key}, topic {topic}: {found} messages, {matched} in the ledger"
             )
-    told = {row.key for row in rows}
+    committed = {row.key for row in rows}
     for (key, digest), n in sorted(sent.by_batch.items()):
-        if key in told or key == _UNKNOWN:
+        if key in committed or key == _UNKNOWN:
             compared.differences.append(
                 f"batch {key}, topic {topic}: {n} messages ({digest}) that the ledger lacks"
             )
@@ -171,38 +198,18 @@ def _compare(topic: str, sent: _Sent, rows: Iterable[LedgerRow], name: str) -> _
 
 @dataclass
 class _Matches:
-    """Rows that match by batch and digest, the batches that have rows, what DuckDB can't say."""
+    """Matching rows by batch and digest, batches that have rows, digests DuckDB cannot evaluate."""
 
     matches: Counter[BatchFilter] = field(default_factory=Counter)
     batches: set[str] = field(default_factory=set)
     not_evaluated: set[str] = field(default_factory=set)
 
 
-class _WhereByDigest:
-    """Conditions of the filters, as kept when they ran."""
-
-    def __init__(self, storage: Storage) -> None:
-        self._storage = storage
-        self._known: dict[str, str | None] = {}
-
-    def __call__(self, digest: str) -> str | None:
-        if digest not in self._known:
-            path = f"ledger/filters/{digest}.toml"
-            found = self._storage.exists(path)
-            text = self._storage.read_text(path) if found else ""
-            self._known[digest] = tomllib.loads(text)["where"] if found else None
-        return self._known[digest]
-
-
 def _count_all_matches(storage: Storage, digests: Mapping[str, str | None]) -> _Matches:
     """Count every filter's matches in every batch, night by night."""
     files = files_of(storage, "science")
     found = _Matches(not_evaluated={digest for digest, where in digests.items() if where is None})
-    datasets = [_dataset(storage, paths) for paths in files.archived.values()]
-    online = [path for paths in files.online.values() for path in paths]
-    if online:
-        datasets.append(_dataset(storage, online))
-    for dataset in datasets:
+    for dataset in parts_of(storage, files):
         with duckdb.connect() as connection:
             connection.register("science", dataset)
             found.batches.update(_by_batch(connection, "true"))
@@ -239,14 +246,15 @@ def _read(
     sent = _Sent()
     if not partitions:
         return sent
-    first = first_offsets(options, topic, partitions, _PATIENCE_SECONDS)
-    expired = {partition for partition, offset in first.items() if offset > 0}
+    wanted = {TopicPartition(topic, number) for number in range(partitions)}
+    kept = KafkaCluster(options, _PATIENCE_SECONDS).watermarks(wanted)
+    expired = {at.partition for at, marks in kept.items() if marks.low > 0}
     seen: set[tuple[int, str]] = set()
     for message in read_committed(options, topic, partitions, _PATIENCE_SECONDS):
         headers: dict[str, Any] = dict(message.headers() or ())
         alert_id, digest = int(headers["alert_id"]), headers["filter_digest"].decode()
         sent.by_batch[batch_of[alert_id], digest] += 1
-        sent.doubled += (alert_id, digest) in seen
+        sent.duplicates += (alert_id, digest) in seen
         seen.add((alert_id, digest))
         if message.partition() in expired:
             expired.discard(message.partition())
@@ -264,16 +272,3 @@ def _batch_of_alerts(storage: Storage) -> dict[int, str]:
     names = keys.dictionary.to_pylist()
     ids = rows["alert_id"].to_pylist()
     return {id_: names[k] for id_, k in zip(ids, keys.indices.to_pylist(), strict=True)}
-
-
-def _dataset(storage: Storage, paths: Sequence[str]) -> ds.Dataset:
-    """Files of the archive, which have a column ``batch``, or of the online table."""
-    columns = [("night", pa.int32())]
-    if "/batch=" in paths[0]:
-        columns.append(("batch", pa.string()))
-    return ds.dataset(
-        list(paths),
-        filesystem=storage.filesystem,
-        format="parquet",
-        partitioning=ds.partitioning(pa.schema(columns), flavor="hive"),
-    )

@@ -55,6 +55,7 @@ class Alerts(Iterator[Alert]):
         where: Where | None,
         max_alerts: int | None,
         on_error: OnError,
+        stopped: Callable[[], bool],
     ) -> None:
         self.n_read = self.n_chosen = self.n_failed = 0
         self.seconds = 0.0
@@ -62,6 +63,7 @@ class Alerts(Iterator[Alert]):
         self._chooser = _Chooser(where)
         self._on_error = on_error
         self._left = max_alerts
+        self._stopped = stopped
         self._alerts = self._chosen(messages(self._fail))
 
     def __next__(self) -> Alert:
@@ -74,7 +76,7 @@ class Alerts(Iterator[Alert]):
     def _chosen(self, messages: Messages) -> Generator[Alert, None, None]:
         start = time.monotonic()
         with closing(messages):
-            while self._left is None or self.n_chosen < self._left:
+            while not self._stopped() and (self._left is None or self.n_chosen < self._left):
                 message = next(messages, None)
                 if message is None:
                     return
@@ -114,7 +116,8 @@ def iterate(
     since: datetime | None = None,
     before_keep: Callable[[], None] | None = None,
     on_error: OnError | None = None,
-    survey: str = "ztf",
+    stopped: Callable[[], bool] = lambda: False,
+    survey: str | None = None,
     settings: Settings | None = None,
 ) -> Alerts:
     """Iterate over the alerts of a topic, folder, archive or file.
@@ -152,8 +155,10 @@ def iterate(
         nothing is.
     on_error
         Called for each message or file that cannot be used. Default: a warning.
+    stopped
+        Asked between alerts, and while a topic has none; True ends the iteration.
     survey
-        Survey whose settings to read, unless ``settings`` are given.
+        Survey whose settings to read, unless ``settings`` are given. Default: the site's.
 
     Raises
     ------
@@ -173,11 +178,10 @@ def iterate(
         if not _is_topic(source, servers, options):
             return _stored(Path(source), report)
         kafka = kafka_options(found, str(source), servers) | dict(options or {})
-        return read_topic(
-            str(source), kafka, timeout_seconds, StartOfReading(group, since, before_keep)
-        )
+        start = StartOfReading(group, since, before_keep)
+        return read_topic(str(source), kafka, timeout_seconds, start, stopped)
 
-    return Alerts(messages, decoder, chosen, max_alerts, on_error or _warn)
+    return Alerts(messages, decoder, chosen, max_alerts, on_error or _warn, stopped)
 
 
 def _is_topic(source: str | Path, servers: str | None, options: Mapping[str, str] | None) -> bool:

@@ -1,4 +1,4 @@
-"""Where to begin in a topic, how far a group of readers has come, and how far it is behind."""
+"""Progress of a group of readers in a topic: where it begins, what it keeps, its lag."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
+import confluent_kafka
+from confluent_kafka import OFFSET_BEGINNING, Consumer, IsolationLevel, KafkaException
 
 from broker.errors import FatalError
+from broker.kafka.cluster import KafkaCluster
+from broker.kafka.positions import TopicPartition
 
 _TIMEOUT_SECONDS = 10.0
 _KEEP_EVERY_SECONDS = 2.0
@@ -18,7 +21,7 @@ _KEEP_EVERY_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class StartOfReading:
-    """Where to begin: at a time, else where a group has stopped, else at the first message.
+    """Start of reading: at a time, else where a group has stopped, else at the first message.
 
     Parameters
     ----------
@@ -34,12 +37,12 @@ class StartOfReading:
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """How far a group is behind in one partition.
+    """Lag of a group in one partition.
 
     Parameters
     ----------
-    position
-        Offset where the group goes on; None when it has read nothing yet.
+    offset
+        Where the group goes on; None when it has read nothing yet.
     end
         Offset behind the last committed message.
     behind
@@ -47,48 +50,65 @@ class Lag:
     """
 
     partition: int
-    position: int | None
+    offset: int | None
     end: int
     behind: int
 
 
 def find_start(
-    consumer: Consumer, topic: str, partitions: Sequence[int], start: StartOfReading
-) -> list[TopicPartition]:
-    """Place in each partition where reading begins."""
-    first = [TopicPartition(topic, number, OFFSET_BEGINNING) for number in partitions]
+    consumer: Consumer, partitions: Sequence[TopicPartition], start: StartOfReading
+) -> list[confluent_kafka.TopicPartition]:
+    """Offset in each partition where reading begins, as a consumer is assigned it."""
+    first = [confluent_kafka.TopicPartition(*at, OFFSET_BEGINNING) for at in partitions]
     try:
         if start.since is not None:
             since_ms = int(start.since.timestamp() * 1000)
-            at = [TopicPartition(topic, number, since_ms) for number in partitions]
+            times = [confluent_kafka.TopicPartition(*at, since_ms) for at in partitions]
             # A partition without anything as late starts at its end.
-            return consumer.offsets_for_times(at, timeout=_TIMEOUT_SECONDS)
+            return consumer.offsets_for_times(times, timeout=_TIMEOUT_SECONDS)
         if start.group is not None:
-            committed = consumer.committed(first, timeout=_TIMEOUT_SECONDS)
+            kept = _committed(consumer, partitions)
             return [
-                place
-                if place.offset >= 0
-                else TopicPartition(topic, place.partition, OFFSET_BEGINNING)
-                for place in committed
+                confluent_kafka.TopicPartition(*at, kept.get(at, OFFSET_BEGINNING))
+                for at in partitions
             ]
     except KafkaException as error:
-        raise _unknown_place(topic, error) from None
+        raise FatalError(
+            f"Kafka does not say where to begin in {partitions[0].topic}: {error.args[0].str()}"
+        ) from None
     return first
 
 
-def find_lag(consumer: Consumer, topic: str, partitions: Sequence[int]) -> list[Lag]:
-    """How far the consumer's group is behind, partition by partition."""
-    places = [TopicPartition(topic, number) for number in partitions]
-    found = []
+def find_lag(
+    consumer: Consumer, cluster: KafkaCluster, partitions: Sequence[TopicPartition]
+) -> list[Lag]:
+    """Lag of the consumer's group, partition by partition."""
     try:
-        for place in consumer.committed(places, timeout=_TIMEOUT_SECONDS):
-            low, high = consumer.get_watermark_offsets(place, timeout=_TIMEOUT_SECONDS)
-            position = place.offset if place.offset >= 0 else None
-            behind = high - max(low, position or 0)
-            found.append(Lag(place.partition, position, high, max(0, behind)))
+        kept = _committed(consumer, partitions)
     except KafkaException as error:
-        raise _unknown_place(topic, error) from None
+        raise FatalError(
+            f"Kafka does not say how far the group has come in {partitions[0].topic}: "
+            f"{error.args[0].str()}"
+        ) from None
+    ends = cluster.watermarks(set(partitions), IsolationLevel.READ_COMMITTED)
+    found = []
+    for at in filter(ends.__contains__, partitions):
+        low, high = ends[at]
+        behind = high - max(low, kept.get(at, 0))
+        found.append(Lag(at.partition, kept.get(at), high, max(0, behind)))
     return found
+
+
+def _committed(
+    consumer: Consumer, partitions: Sequence[TopicPartition]
+) -> dict[TopicPartition, int]:
+    """Offset that the group goes on from, for the partitions that it has read from."""
+    asked = [confluent_kafka.TopicPartition(*at) for at in partitions]
+    return {
+        TopicPartition(found.topic, found.partition): found.offset
+        for found in consumer.committed(asked, timeout=_TIMEOUT_SECONDS)
+        if found.offset >= 0
+    }
 
 
 class GroupProgress:
@@ -136,15 +156,14 @@ class GroupProgress:
         self._kept_at = time.monotonic()
         if self._start.group is None or not self._handled:
             return
-        places = [TopicPartition(self._topic, p, offset) for p, offset in self._handled.items()]
+        offsets = [
+            confluent_kafka.TopicPartition(self._topic, partition, offset)
+            for partition, offset in self._handled.items()
+        ]
         try:
-            self._consumer.commit(offsets=places, asynchronous=False)
+            self._consumer.commit(offsets=offsets, asynchronous=False)
         except KafkaException as error:
             raise FatalError(
                 f"how far the group has come in {self._topic} cannot be kept: "
                 f"{error.args[0].str()}; what was read last comes again next time"
             ) from None
-
-
-def _unknown_place(topic: str, error: KafkaException) -> FatalError:
-    return FatalError(f"Kafka does not tell where to begin in {topic}: {error.args[0].str()}")

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import datetime
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from broker.client.identity import alert_id_of, object_id_of, paths_of
 from broker.packets.fields import value_at
+from broker.strict_json import as_strict_json
 
-# Above, a reader of JSON that knows only doubles would change the number.
-_LARGEST_EXACT_INTEGER = 2**53
 _MOST_COLUMNS = 8
 # An object's name and an alert's id, as ZTF has them.
 _ID_WIDTHS = (12, 19)
@@ -20,11 +17,8 @@ _SMALLEST_ID = 2**31
 
 
 def as_json(record: Mapping[str, Any]) -> str:
-    """Render a record as sorted JSON, indent 4.
-
-    Bytes are shown as their size, integers beyond 2⁵³ as strings, times in ISO 8601.
-    """
-    return json.dumps(_plain(record), sort_keys=True, indent=4, ensure_ascii=False)
+    """Record as sorted JSON, indent 4."""
+    return as_strict_json(record, indent=4, sort_keys=True)
 
 
 class BriefTable:
@@ -61,24 +55,6 @@ class BriefTable:
         parts = [cell.ljust(width) for cell, width in zip(left, self._widths, strict=False)]
         parts += [cell.rjust(width) for cell, width in zip(right, self._widths[2:], strict=True)]
         return " ".join(parts)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(name): _plain(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, int) and abs(value) > _LARGEST_EXACT_INTEGER:
-        return str(value)
-    return value if isinstance(value, int | float | str | None) else _as_text(value)
-
-
-def _as_text(value: Any) -> str:
-    if isinstance(value, bytes):
-        return f"<{len(value):,} bytes>"
-    if isinstance(value, datetime.date | datetime.time):
-        return value.isoformat()
-    return str(value)
 
 
 def _cell(path: str, value: Any) -> str:

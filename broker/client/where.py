@@ -10,13 +10,13 @@ at a cut a filter, which compares floats with floats, may decide otherwise.
 from __future__ import annotations
 
 import ast
-import difflib
 import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from broker.errors import UsageError
+from broker.nearest import nearest_path
 from broker.packets.fields import value_at
 
 Evaluate = Callable[[Mapping[str, Any]], Any]
@@ -230,11 +230,8 @@ class Where:
 
 def unknown_field_error(where: Where, field: str, known: Sequence[str]) -> UsageError:
     """Build the error for a field that no alert has, with the nearest that they have."""
-    near = difflib.get_close_matches(field, known, n=1, cutoff=0.4)
-    if not near:
-        last = field.rpartition(".")[2]
-        near = [path for path in known if path.rpartition(".")[2] == last][:1]
-    hint = f"; did you mean {near[0]}?" if near else ""
+    near = nearest_path(field, known)
+    hint = f"; did you mean {near}?" if near is not None else ""
     return UsageError(
         f"the expression {where.text!r} names {field}, which the alerts do not have{hint}"
     )

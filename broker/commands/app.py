@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from broker.errors import FatalError, NightjarError
+from broker.errors import FatalError, NightjarError, UsageError, one_line
 
 
 class Entry(NamedTuple):
@@ -74,8 +75,21 @@ COMMANDS: dict[str, Entry] = {
     "quarantine": Entry(
         "broker.commands.quarantine:app", "List, show and replay packets that could not be used."
     ),
+    "settings": Entry(
+        "broker.commands.settings:main", "Print every setting: value, origin, meaning."
+    ),
     "pack": Entry("broker.commands.pack:main", "Pack environment and project for a cluster."),
 }
+# A negative number, or a text of several words that begins with a dash, such as an SQL comment:
+# names of options have no blanks and no digits in front.
+_VALUE = re.compile(r"-\.?\d|-(inf|nan)\b|-[^=\s]*\s", re.IGNORECASE)
+
+
+_WHOLE_BROKER = {
+    **dict.fromkeys(("pyspark", "py4j", "lightgbm", "scipy", "prometheus_client"), "broker"),
+    "sklearn": "train",
+}
+"""Package that only an extra installs → that extra."""
 
 
 class LazyGroup(TyperGroup):
@@ -101,7 +115,7 @@ def load(name: str) -> Any:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print(f"nightjar {version('nightjar')}")
+        print(f"nightjar {version('nightjar-broker')}")
         raise typer.Exit
 
 
@@ -135,19 +149,61 @@ def build() -> Any:
     return get_command(app)
 
 
+def _unlike_option(word: str) -> str:
+    """Word that the parser cannot take for an option where it is a value.
+
+    Numbers and SQL are read as before with a blank in front.
+    """
+    return f" {word}" if _VALUE.match(word) else word
+
+
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 1 difference, 2 usage, 3 died."""
+    given = sys.argv[1:] if words is None else words
     try:
-        build().main(args=words, prog_name="nightjar")
+        build().main(args=[_unlike_option(word) for word in given], prog_name="nightjar")
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     except NightjarError as error:
         print(f"nightjar: {error}", file=sys.stderr)
         return error.exit_code
-    except Exception:  # noqa: BLE001 - Python's own exit code 1 would mean "found a difference"
-        traceback.print_exc()
-        return FatalError.exit_code
+    except Exception as error:  # noqa: BLE001 - exit code 1 would mean "found a difference"
+        failure = _missing_package(error) or _engine_failure(error)
+        if failure is None:
+            traceback.print_exc()
+            return FatalError.exit_code
+        print(f"nightjar: {failure}", file=sys.stderr)
+        return failure.exit_code
     return 0
+
+
+def run() -> None:
+    """Entry point of the installed program."""
+    sys.exit(main())
+
+
+def _missing_package(error: Exception) -> NightjarError | None:
+    """What to do about a package that only an extra installs; None for other errors."""
+    package = (error.name or "").partition(".")[0] if isinstance(error, ImportError) else ""
+    extra = _WHOLE_BROKER.get(package)
+    if extra is None:
+        return None
+    return UsageError(
+        f"this command needs {package}, which the reader's installation leaves out; install the "
+        f"wheel with its extra [{extra}], as in pip install 'nightjar_broker-….whl[{extra}]'"
+    )
+
+
+def _engine_failure(error: Exception) -> NightjarError | None:
+    """What an engine died of, in one line; None where the error is not an engine's."""
+    package = type(error).__module__.partition(".")[0]
+    if package in ("_duckdb", "pyarrow"):
+        return UsageError(f"the tables cannot be read so: {one_line(error)}")
+    if package in ("pyspark", "py4j"):
+        from broker.pipeline.runner import as_fatal
+
+        return as_fatal("Spark failed", error)
+    return None
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import Annotated
 
@@ -12,28 +11,33 @@ from rich.console import Console
 from broker.audit.audit import audit
 from broker.audit.finding import Finding
 from broker.audit.topics import OutputTopics
-from broker.commands.options import ConfOption, SetOption, SurveyOption
+from broker.commands.options import (
+    ConfOption,
+    JsonOption,
+    NightsOption,
+    SetOption,
+    SurveyOption,
+)
 from broker.errors import CheckFailed, UsageError
 from broker.nights import NightRange, parse_nights
 from broker.settings import load_settings
+from broker.strict_json import as_strict_json
 from broker.tables.storage import Storage
 
 
 def main(
-    survey: SurveyOption = "ztf",
-    night: Annotated[
-        str | None, typer.Option("--night", "--nights", help="A night, or a range A..B.")
-    ] = None,
+    survey: SurveyOption = None,
+    nights: NightsOption = None,
     deep: Annotated[
-        bool, typer.Option(help="From files and topics too, not only the ledger.")
+        bool, typer.Option("--deep", help="Look into files and topics too, not only the ledger.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
     conf: ConfOption = None,
     words: SetOption = None,
 ) -> None:
     """Check the equations between Kafka, the tables and the ledger; exit 1 on a difference."""
-    settings = load_settings(survey, conf, words or ())
-    nights = NightRange(*parse_nights(night)) if night else NightRange()
+    settings = load_settings(survey, conf, words)
+    span = NightRange(*parse_nights(nights)) if nights else NightRange()
     topics = OutputTopics(
         settings.kafka.output_options(), settings.kafka.output_prefix, settings.survey
     )
@@ -43,14 +47,16 @@ def main(
             f"{settings.survey_root} has no ledger, so there is nothing to audit; give the "
             "settings of the jobs (--conf FILE, or --set storage.root=…)"
         )
-    findings = audit(storage, nights, deep=deep, topics=topics)
+    findings = audit(storage, span, deep=deep, topics=topics)
     if as_json:
-        typer.echo(json.dumps([{**asdict(f), "holds": f.holds} for f in findings], indent=2))
+        typer.echo(as_strict_json([{**asdict(f), "holds": f.holds} for f in findings], indent=2))
     else:
         show_findings(findings)
     broken = [finding for finding in findings if not finding.holds]
     if broken:
-        raise CheckFailed(f"{len(broken)} of {len(findings)} equations do not hold: {survey}")
+        raise CheckFailed(
+            f"{len(broken)} of {len(findings)} equations do not hold: {settings.survey}"
+        )
 
 
 def show_findings(findings: list[Finding]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -10,8 +11,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from broker.commands.options import ConfOption, SetOption, SurveyOption
+from broker.commands.options import (
+    ConfOption,
+    FramingOption,
+    RegistryOption,
+    SaveOption,
+    SchemaOption,
+    ServersOption,
+    SetOption,
+    SurveyOption,
+    WhereOption,
+)
 from broker.errors import CheckFailed, NightjarError, UsageError
+from broker.plural import counted
+from broker.stopping import stop_signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,14 +36,6 @@ if TYPE_CHECKING:
 
 _SOURCE = "Where alerts come from"
 _OUTPUT = "What to do with them"
-
-
-class FramingName(StrEnum):
-    """Framings by name, for the command line."""
-
-    container = "container"
-    bare = "bare"
-    confluent = "confluent"
 
 
 class NameBy(StrEnum):
@@ -53,28 +58,6 @@ def main(
             help="Read files instead: a folder, an archive (NITE*.tar.gz) or one packet.",
         ),
     ] = None,
-    servers: Annotated[
-        str | None,
-        typer.Option(rich_help_panel=_SOURCE, help="host:port of Kafka. Default: the settings'."),
-    ] = None,
-    framing: Annotated[
-        FramingName | None,
-        typer.Option(rich_help_panel=_SOURCE, help="Default: each message shows it by itself."),
-    ] = None,
-    schema: Annotated[
-        Path | None,
-        typer.Option(
-            rich_help_panel=_SOURCE,
-            help="Schema of bare packets whose key brings none: an .avsc, or a folder of them.",
-        ),
-    ] = None,
-    registry: Annotated[
-        Path | None,
-        typer.Option(
-            rich_help_panel=_SOURCE,
-            help="Schemas of confluent packets: a folder with one folder per version.",
-        ),
-    ] = None,
     group: Annotated[
         str | None,
         typer.Option(
@@ -88,6 +71,16 @@ def main(
             help="Begin with what Kafka took then or later (UTC), such as 2024-07-07T03:00.",
         ),
     ] = None,
+    max_alerts: Annotated[
+        int | None, typer.Option(min=1, rich_help_panel=_SOURCE, help="End after this many alerts.")
+    ] = None,
+    timeout: Annotated[
+        float,
+        typer.Option(
+            rich_help_panel=_SOURCE,
+            help="End after this many seconds without a message; 0: at the topic's end; -1: never.",
+        ),
+    ] = 5.0,
     lag: Annotated[
         bool,
         typer.Option(
@@ -97,17 +90,9 @@ def main(
     brief: Annotated[
         bool, typer.Option("--brief", rich_help_panel=_OUTPUT, help="One line per alert, not JSON.")
     ] = False,
-    save: Annotated[
-        Path | None,
-        typer.Option(
-            rich_help_panel=_OUTPUT,
-            help="Instead of showing: save each as an .avro file in this folder, or all in one "
-            "file NAME.parquet.",
-        ),
-    ] = None,
     name_by: Annotated[
         NameBy,
-        typer.Option(rich_help_panel=_OUTPUT, help="What saved files are named after."),
+        typer.Option(rich_help_panel=_OUTPUT, help="What saved .avro files are named after."),
     ] = NameBy.alert,
     plot: Annotated[
         Path | None,
@@ -116,30 +101,22 @@ def main(
             help="Instead of showing: draw each as a picture in this folder.",
         ),
     ] = None,
-    where: Annotated[
-        str | None,
-        typer.Option(
-            rich_help_panel=_OUTPUT,
-            help="Only these, such as \"candidate.drb > 0.5 and candidate.isdiffpos == 't'\".",
-        ),
-    ] = None,
-    max_alerts: Annotated[
-        int | None, typer.Option(min=1, rich_help_panel=_OUTPUT, help="End after so many.")
-    ] = None,
-    timeout: Annotated[
-        float,
-        typer.Option(
-            rich_help_panel=_OUTPUT,
-            help="End after so many seconds without a message; 0: at the topic's end; -1: never.",
-        ),
-    ] = 5.0,
-    survey: SurveyOption = "ztf",
+    save: SaveOption = None,
+    where: WhereOption = None,
+    servers: ServersOption = None,
+    framing: FramingOption = None,
+    schema: SchemaOption = None,
+    registry: RegistryOption = None,
+    survey: SurveyOption = None,
     conf: ConfOption = None,
-    settings_words: SetOption = None,
+    words: SetOption = None,
 ) -> None:
     """Read alerts, decode them, and show them as JSON, in brief, or save them.
 
+    --save FOLDER writes an .avro file for each alert, --save NAME.parquet one file for all.
+
     What cannot be decoded is named and skipped. Unfinished transactions are left out.
+    Standard output has the alerts only; counts and complaints go to standard error.
 
     Exit code 0: all was read; 1: something was skipped;
 
@@ -149,53 +126,58 @@ def main(
     from broker.settings import load_settings
 
     since_time = _moment(since)
-    if (topic is None) == (folder is None):
-        raise UsageError("give either a topic or --from a folder, archive or packet")
-    if folder is not None and servers is not None:
-        raise UsageError("--servers goes with a topic, not with --from")
-    if folder is not None and (group or since):
-        raise UsageError("--group and --since go with a topic, not with --from")
-    settings = load_settings(survey, conf, settings_words or ())
+    _check_source(topic, folder, servers, group or since)
     if plot is not None and save is not None:
         raise UsageError("--plot and --save exclude each other")
+    settings = load_settings(survey, conf, words)
     if lag:
         _print_lag(topic, group, settings, servers)
         return
     if folder is not None:
         _print_count(folder)
     table = _table(save)
-    alerts = iterate(
-        topic or folder or "",
-        servers=servers,
-        options={} if topic else None,
-        framing=framing.value if framing is not None else None,
-        schema=schema,
-        registry=registry,
-        where=where,
-        max_alerts=max_alerts,
-        timeout_seconds=timeout if timeout >= 0 else None,
-        group=group,
-        since=since_time,
-        before_keep=table.close if table is not None else None,
-        on_error=_complain,
-        settings=settings,
-    )
-    if table is None:
-        action = _action(brief, save, name_by.value) if plot is None else _draw_in(plot, settings)
-        _run(alerts, action, where is not None)
-        return
-    try:
-        _run(alerts, table.add, where is not None)
-    finally:
-        table.close()
+    # Ctrl-C and SIGTERM are how one ends a topic that goes on: what was read is kept.
+    with stop_signals() as stopped:
+        alerts = iterate(
+            topic or folder or "",
+            servers=servers,
+            options={} if topic else None,
+            framing=framing.value if framing is not None else None,
+            schema=schema,
+            registry=registry,
+            where=where,
+            max_alerts=max_alerts,
+            timeout_seconds=timeout if timeout >= 0 else None,
+            group=group,
+            since=since_time,
+            before_keep=table.close if table is not None else None,
+            on_error=_complain,
+            stopped=stopped,
+            settings=settings,
+        )
+        if table is not None:
+            with closing(table):
+                _run(alerts, table.add, where is not None)
+            return
+        act = _action(brief, save, name_by.value) if plot is None else _draw_in(plot, settings)
+        _run(alerts, act, where is not None)
+
+
+def _check_source(
+    topic: str | None, folder: Path | None, servers: str | None, place: str | None
+) -> None:
+    if (topic is None) == (folder is None):
+        raise UsageError("give either a topic or --from a folder, archive or packet")
+    if folder is not None and servers is not None:
+        raise UsageError("--servers goes with a topic, not with --from")
+    if folder is not None and place:
+        raise UsageError("--group and --since go with a topic, not with --from")
 
 
 def _run(alerts: Alerts, act: Callable[[Alert], None], is_choice: bool) -> None:
     try:
         for alert in alerts:
             act(alert)
-    except KeyboardInterrupt:  # how one ends a topic that goes on
-        alerts.close()
     except NightjarError:
         if alerts.n_read:
             _print_summary(alerts, is_choice)
@@ -207,8 +189,13 @@ def _run(alerts: Alerts, act: Callable[[Alert], None], is_choice: bool) -> None:
 
 def _print_summary(alerts: Alerts, is_choice: bool) -> None:
     if is_choice:
-        print(f"{alerts.n_chosen:,} of {alerts.n_read:,} alerts chosen")
-    print(f"Consumed {alerts.n_chosen} alerts in {alerts.seconds:.2f} seconds")
+        _say(f"{alerts.n_chosen:,} of {alerts.n_read:,} alerts chosen")
+    _say(f"Consumed {counted(alerts.n_chosen, 'alert')} in {alerts.seconds:.2f} seconds")
+
+
+def _say(line: str) -> None:
+    """Tell a person; standard output has the alerts alone, as a program reads them."""
+    print(line, file=sys.stderr)
 
 
 def _table(save: Path | None) -> AlertTable | None:
@@ -227,13 +214,13 @@ def _action(brief: bool, save: Path | None, name_by: str) -> Callable[[Alert], N
         folder = AlertFolder(save, "object" if name_by == "object" else "alert")
 
         def save_one(alert: Alert) -> None:
-            print(folder.save(alert))
+            print(folder.save(alert), flush=True)
 
         return save_one
     if not brief:
-        return lambda alert: print(as_json(alert))
+        return lambda alert: print(as_json(alert), flush=True)
     table = BriefTable()
-    return lambda alert: print(*table.lines(alert), sep="\n")
+    return lambda alert: print(*table.lines(alert), sep="\n", flush=True)
 
 
 def _draw_in(folder: Path, settings: Settings) -> Callable[[Alert], None]:
@@ -248,7 +235,7 @@ def _draw_in(folder: Path, settings: Settings) -> Callable[[Alert], None]:
     def draw(alert: Alert) -> None:
         path = folder / f"{alert_id_of(alert)}.png"
         save_figure(record_page(alert, settings), path)
-        print(path)
+        print(path, flush=True)
 
     return draw
 
@@ -274,8 +261,8 @@ def _print_lag(
     lags = lag_of(topic, kafka_options(settings, topic, servers), group)
     print(f"{'partition':>9} {'next':>12} {'end':>12} {'behind':>12}")
     for item in lags:
-        position = "-" if item.position is None else f"{item.position}"
-        print(f"{item.partition:>9} {position:>12} {item.end:>12} {item.behind:>12}")
+        offset = "-" if item.offset is None else f"{item.offset}"
+        print(f"{item.partition:>9} {offset:>12} {item.end:>12} {item.behind:>12}")
     print(f"group {group} is {sum(item.behind for item in lags)} behind in {topic}")
 
 
@@ -283,8 +270,8 @@ def _print_count(source: Path) -> None:
     from broker.packets.files import count_packets
 
     count = count_packets(source, on_error=lambda _error: None)  # named when they are read
-    print(f"{count:,} {'alert' if count == 1 else 'alerts'} in {source}")
+    _say(f"{counted(count, 'alert')} in {source}")
 
 
 def _complain(error: InputError) -> None:
-    print(f"skipped ({error.reason}): {error}", file=sys.stderr)
+    _say(f"skipped ({error.reason}): {error}")

@@ -19,11 +19,12 @@ from broker.audit.audit import audit
 from broker.audit.finding import Finding
 from broker.audit.topics import OutputTopics
 from broker.commands.audit import show_findings
+from broker.commands.options import DATA, SurveyOption
 from broker.errors import CheckFailed
 from broker.kafka.embedded.host import free_port
 from broker.kafka.embedded.server import EmbeddedKafka
 from broker.query.summary import Counts, ScienceSummary
-from broker.settings import PROJECT_ROOT, Settings, load_settings
+from broker.settings import DATA_BASE, Settings, load_settings
 from broker.simulator.generated import GeneratedNight
 from broker.simulator.play import PlayPlan, play_night, play_source
 from broker.tables.storage import Storage
@@ -34,18 +35,18 @@ _SEED = 1
 
 def main(
     alerts: Annotated[int, typer.Option(min=1, help="Size of the synthetic night.")] = 2000,
-    survey: Annotated[str, typer.Option(help="Survey of --data.")] = "ztf",
-    data: Annotated[
-        Path | None, typer.Option(help="Play these recorded packets instead.", exists=True)
-    ] = None,
+    survey: SurveyOption = None,
+    data: Annotated[Path | None, DATA] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave Kafka running at the end.")] = False,
 ) -> None:
     """Show the whole broker in a minute: Kafka, a night of alerts, every stage, a subscriber.
 
+    The night is synthetic, or --data: recorded packets of --survey.
+
     Works in data/demo, which it empties at the start.
     """
     began = time.monotonic()
-    folder = PROJECT_ROOT / "data" / "demo"
+    folder = DATA_BASE / "data" / "demo"
     console = Console(highlight=False)
     with ExitStack() as at_end:
         kafka = _start_kafka(folder, console)
@@ -75,7 +76,9 @@ def _start_kafka(folder: Path, console: Console) -> EmbeddedKafka:
     return kafka
 
 
-def _settings(survey: str, data: Path | None, folder: Path, kafka: EmbeddedKafka) -> Settings:
+def _settings(
+    survey: str | None, data: Path | None, folder: Path, kafka: EmbeddedKafka
+) -> Settings:
     words = [
         f"storage.root={folder}",
         f"kafka.servers={kafka.servers}",
@@ -99,17 +102,13 @@ def _topics(settings: Settings) -> OutputTopics:
 
 
 def _run_stages(settings: Settings) -> None:
-    from broker.logs import log_to_stderr
-    from broker.pipeline.all_stages import every_stream
-    from broker.pipeline.runner import Runner
-    from broker.spark.session import build_session, check_decoder_can_run
+    from broker.pipeline.job import open_job
+    from broker.pipeline.streaming import run_stages
+    from broker.tables.stages import STREAMING
 
-    log_to_stderr()
-    spark = build_session("nightjar demo")
-    check_decoder_can_run(spark)
-    runner = Runner(spark, once=True)
-    runner.run(every_stream(spark, settings, runner.check_stop))
-    spark.stop()
+    with open_job("demo", settings, STREAMING) as job:
+        run_stages(job, once=True)
+        job.spark.stop()
 
 
 def _show(settings: Settings, sent: int, findings: list[Finding], console: Console) -> None:
@@ -154,7 +153,7 @@ def _show_as_subscriber(settings: Settings, console: Console) -> None:
     """Read one alert of the most selective filter that has any, as anybody may."""
     from broker.client import iterate
     from broker.client.show import BriefTable
-    from broker.sinks.marker_topic import topic_of
+    from broker.kafka.topic_names import topic_of
 
     sent = {name: count for name, count in _by_filter(settings).items() if count}
     if not sent:

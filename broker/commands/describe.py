@@ -22,23 +22,25 @@ class TableName(StrEnum):
 
     SCIENCE = "science"
     RAW = "raw"
+    QUARANTINE = "quarantine"
+    LEDGER = "ledger"
 
 
 def main(
     column: Annotated[
-        str | None, typer.Argument(help="Only this column, or those that begin so.")
+        str | None, typer.Argument(help="Only columns whose name begins with this.")
     ] = None,
-    table: Annotated[TableName, typer.Option(help="Which table.")] = TableName.SCIENCE,
-    survey: SurveyOption = "ztf",
+    table: Annotated[TableName, typer.Option(help="Table to describe.")] = TableName.SCIENCE,
+    survey: SurveyOption = None,
     conf: ConfOption = None,
     words: SetOption = None,
 ) -> None:
     """List a table's columns: type, unit, meaning. Missing values are null in all of ours."""
-    settings = load_settings(survey, conf, words or ())
-    fields = _science(settings) if table is TableName.SCIENCE else _raw(settings)
+    settings = load_settings(survey, conf, words)
+    fields = _columns(table, settings)
     found = [line for line in _lines(fields, "") if line[0].startswith(column or "")]
     if not found:
-        raise UsageError(f"table {table.value} of {survey} has no column {column}")
+        raise UsageError(f"table {table.value} of {settings.survey} has no column {column}")
     widths = [max(len(line[k]) for line in found) for k in range(3)]
     for line in found:
         cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=False)]
@@ -61,53 +63,48 @@ def _counts() -> list[pa.Field]:
         column("n_alerts", pa.int64(), "", "alerts of this object in these nights"),
         column("first_night", pa.int32(), "YYYYMMDD", "night of its first alert"),
         column("last_night", pa.int32(), "YYYYMMDD", "night of its latest alert"),
-        column("separation_arcsec", pa.float64(), "arcsec", "distance from the given place"),
+        column("separation_arcsec", pa.float64(), "arcsec", "distance from the given position"),
     ]
 
 
 def _science(settings: Settings) -> list[pa.Field]:
-    import pyarrow as pa
-
     from broker.science.engine.science_pass import SciencePass
     from broker.surveys import get_survey
-    from broker.tables.declaration import column
     from broker.tables.science_schema import science_schema
 
     survey = get_survey(settings.survey)
     declared = science_schema(survey, SciencePass(survey.name, settings.science).fields)
-    batch = column("batch", pa.string(), "", "batch that the row came in")
-    return [*declared, batch]
+    return [*declared, _batch()]
 
 
 def _raw(settings: Settings) -> list[pa.Field]:
+    from broker.surveys import get_survey
+    from broker.tables.raw_schema import RAW_COLUMNS, raw_schema
+
+    # Ours first: a packet has many.
+    declared = raw_schema(get_survey(settings.survey))
+    packet = list(declared)[: -len(RAW_COLUMNS)]
+    return [*RAW_COLUMNS, _batch(), *packet]
+
+
+def _columns(table: TableName, settings: Settings) -> list[pa.Field]:
+    from broker.tables.ledger_schema import LEDGER_FIELDS
+    from broker.tables.quarantine_schema import QUARANTINE_SCHEMA
+
+    if table is TableName.SCIENCE:
+        return _science(settings)
+    if table is TableName.RAW:
+        return _raw(settings)
+    return [*LEDGER_FIELDS] if table is TableName.LEDGER else [*QUARANTINE_SCHEMA, _batch()]
+
+
+def _batch() -> pa.Field:
+    """Column that the folders' names, or the archive's files, hold."""
     import pyarrow as pa
 
-    from broker.packets.schemas import load_schema
-    from broker.surveys import get_survey
     from broker.tables.declaration import column
-    from broker.tables.science_schema import INGEST, packet_fields
 
-    survey = get_survey(settings.survey)
-    names = [field["name"] for field in load_schema(survey.schema_folder)["fields"]]
-    instant = pa.timestamp("us", tz="UTC")
-    ingest = pa.struct(
-        [
-            *INGEST,
-            column("schema_key", pa.string(), "", "which schema the packet was written with"),
-            column("batch_time", instant, "UTC", "time of the batch that decoded it"),
-            column("unknown_fields", pa.list_(pa.string()), "", "fields that have no column here"),
-            column("packet", pa.binary(), "", "the packet itself, if it has such fields"),
-        ]
-    )
-    return [
-        column("alert_id", pa.int64(), "", "unique per alert; repeats of an alert are kept"),
-        column("object_id", pa.string(), "", "shared by all alerts of an object"),
-        column("healpix29", pa.int64(), "", "HEALPix cell of order 29, NESTED"),
-        column("night", pa.int32(), "YYYYMMDD", "date of UTC minus the survey's offset"),
-        column("batch", pa.string(), "", "batch that the row came in"),
-        column("ingest", ingest, "", "where the packet came from"),
-        *packet_fields(survey, names),
-    ]
+    return column("batch", pa.string(), "", "batch that the row came in")
 
 
 def _lines(fields: Iterable[pa.Field], prefix: str) -> Iterator[tuple[str, str, str, str]]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from broker.commands.options import ConfOption, SetOption, SurveyOption
+from broker.commands.options import NIGHTS, ConfOption, JsonOption, SetOption, SurveyOption
 from broker.errors import CheckFailed
-from broker.nights import parse_night
+from broker.nights import parse_one_night
+from broker.plural import counted
 from broker.settings import load_settings
+from broker.strict_json import as_strict_json
 from broker.tables.storage import Storage
 
 if TYPE_CHECKING:
@@ -19,22 +20,22 @@ if TYPE_CHECKING:
 
 
 def main(
-    night: Annotated[str, typer.Option(help="The night: 20240707 or 2024-07-07.")],
-    survey: SurveyOption = "ztf",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    night: Annotated[str, NIGHTS],
+    survey: SurveyOption = None,
+    as_json: JsonOption = False,
     conf: ConfOption = None,
     words: SetOption = None,
 ) -> None:
-    """Compare a night with the version that it replaced; exit 1 on a difference.
+    """Compare one night with the version that it replaced; exit 1 on a difference.
 
     Batch times and the broker's version are left out.
     """
     from broker.archive.diff import diff_with_last_version
 
-    storage = Storage(load_settings(survey, conf, words or ()).survey_root)
-    diff = diff_with_last_version(storage, parse_night(night))
+    storage = Storage(load_settings(survey, conf, words).survey_root)
+    diff = diff_with_last_version(storage, parse_one_night(night))
     if as_json:
-        typer.echo(json.dumps({**_for_json(asdict(diff)), "is_empty": diff.is_empty}, indent=2))
+        typer.echo(as_strict_json({**asdict(diff), "is_empty": diff.is_empty}, indent=2))
     else:
         show_diff(diff)
     if not diff.is_empty:
@@ -43,7 +44,7 @@ def main(
 
 def show_diff(diff: NightDiff) -> None:
     """Print the differences: rows, then a line for each column with its largest changes."""
-    typer.echo(f"night {diff.night}: {diff.rows_old} rows before, {diff.rows_new} now")
+    typer.echo(f"night {diff.night}: {counted(diff.rows_old, 'row')} before, {diff.rows_new} now")
     for what, count, ids in (
         ("gained", diff.gained, diff.gained_ids),
         ("lost", diff.lost, diff.lost_ids),
@@ -63,20 +64,9 @@ def show_diff(diff: NightDiff) -> None:
 
 def _line(column: ColumnDiff) -> str:
     by = "" if column.largest is None else f", by {column.largest:.6g} at most"
-    return f"{column.column}: {column.changed} values changed{by}"
+    return f"{column.column}: {counted(column.changed, 'value')} changed{by}"
 
 
 def _short(value: Any) -> str:
     text = "null" if value is None else str(value)
     return text if len(text) <= 60 else f"{text[:57]}…"
-
-
-def _for_json(value: Any) -> Any:
-    """Ids as text: beyond 2**53 a reader that knows only doubles would change them."""
-    if isinstance(value, dict):
-        return {name: _for_json(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_for_json(item) for item in value]
-    if isinstance(value, int) and abs(value) > 2**53:
-        return str(value)
-    return value if isinstance(value, int | float | str | None) else str(value)

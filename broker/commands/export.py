@@ -8,7 +8,14 @@ from typing import Annotated
 import typer
 
 from broker.commands.describe import described_columns
-from broker.commands.options import ConfOption, SetOption, SurveyOption
+from broker.commands.options import (
+    ConfOption,
+    NightsOption,
+    SetOption,
+    SurveyOption,
+    WhereOption,
+)
+from broker.plural import counted
 from broker.settings import load_settings
 
 app = typer.Typer(no_args_is_help=True)
@@ -28,13 +35,9 @@ def hats(
     objects: Annotated[
         bool, typer.Option("--objects", help="One row per object, its latest; not one per alert.")
     ] = False,
-    night: Annotated[
-        str | None, typer.Option("--night", "--nights", help="Only a night, or a range A..B.")
-    ] = None,
-    where: Annotated[
-        str | None, typer.Option(help='SQL over the science columns: "classifier.score > 0.9".')
-    ] = None,
-    survey: SurveyOption = "ztf",
+    nights: NightsOption = None,
+    where: WhereOption = None,
+    survey: SurveyOption = None,
     conf: ConfOption = None,
     words: SetOption = None,
 ) -> None:
@@ -42,9 +45,11 @@ def hats(
     from broker.query import Archive
     from broker.query.hats import Kind, export_hats
 
-    settings = load_settings(survey, conf, words or ())
+    settings = load_settings(survey, conf, words)
     archive = Archive(settings.survey_root, "arrow")
     kind: Kind = "object" if objects else "source"
-    parts = export_hats(archive, folder, kind, night, where, described_columns(settings))
+    parts = export_hats(archive, folder, kind, nights, where, described_columns(settings))
     n_rows = sum(part.n_rows for part in parts)
-    typer.echo(f"{n_rows} rows in {len(parts)} parts of the sky written to {folder}")
+    typer.echo(
+        f"{counted(n_rows, 'row')} in {counted(len(parts), 'part')} of the sky written to {folder}"
+    )

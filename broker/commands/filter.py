@@ -1,8 +1,7 @@
-"""``nightjar filter``: list, check, back-test and compare filters, and ask why."""
+"""``nightjar filter``: list, check, back-test and compare filters; explain one alert."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,56 +9,76 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from broker.commands.options import ConfOption, SetOption
+from broker.commands.options import (
+    NIGHTS,
+    ConfOption,
+    JsonOption,
+    NightsOption,
+    SetOption,
+    SurveyOption,
+)
 from broker.errors import CheckFailed, InputError, UsageError
 from broker.nights import parse_nights
+from broker.plural import counted
 from broker.settings import Settings, load_settings
+from broker.strict_json import as_strict_json
 
 if TYPE_CHECKING:
     from broker.commands.filter_session import FilterSession
     from broker.filters.definition import FilterFile
 
-app = typer.Typer(no_args_is_help=True, help="List, check, back-test and compare filters; ask why.")
+app = typer.Typer(
+    no_args_is_help=True, help="List, check, back-test and compare filters; explain one alert."
+)
 
 FileArgument = Annotated[
-    str, typer.Argument(metavar="FILE", help="A filter's TOML file, or the name of one in use.")
+    str,
+    typer.Argument(
+        metavar="FILE", help="TOML file of a filter, or NAME or SURVEY/NAME of one in use."
+    ),
 ]
-NightsOption = Annotated[str, typer.Option("--nights", help="A night, or a range A..B.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command("list")
 def list_filters(
-    survey: Annotated[str | None, typer.Option(help="Only this survey's.")] = None,
+    survey: SurveyOption = None,
     conf: ConfOption = None,
     words: SetOption = None,
 ) -> None:
-    """List the filters in use; their SQL is not looked into."""
+    """List the filters in use, without checking their SQL."""
     from broker.commands.filter_report import show_filters
-    from broker.filters.definition import load_filters
+    from broker.filters.folders import FilterFolders
 
-    files, problems = load_filters(load_settings(survey or "ztf", conf, words or ()).filters.folder)
-    show_filters([file.filter for file in files if survey in (None, file.filter.survey)])
+    settings = load_settings(survey, conf, words)
+    files, problems = FilterFolders.of(settings.filters).load(survey)
+    show_filters([file.filter for file in files])
     if problems:
         raise InputError("\n".join(map(str, problems)))
 
 
 @app.command()
-def check(file: FileArgument, conf: ConfOption = None, words: SetOption = None) -> None:
-    """Check a filter by Spark's own analysis, and its examples on the rows that there are."""
+def check(
+    file: FileArgument,
+    survey: SurveyOption = None,
+    conf: ConfOption = None,
+    words: SetOption = None,
+) -> None:
+    """Check a filter by Spark's own analysis, and its examples on the stored rows."""
     from broker.filters.backtest import try_examples
 
-    read, bench = _open(file, conf, words)
+    read, bench = _open(file, survey, conf, words)
     clauses = bench.clauses(read)
     console = Console(highlight=False, soft_wrap=True)
     for warning in bench.check(read).warnings:
         console.print(f"[yellow]{warning}[/]")
-    console.print(f"{read.filter.name} ({read.filter.digest}) can be used: {len(clauses)} clauses")
+    console.print(
+        f"{read.filter.name} ({read.filter.digest}) can be used: {counted(len(clauses), 'clause')}"
+    )
     wanted = read.filter.examples
     if not wanted:
         return
     try:
-        results = try_examples(bench.rows(), clauses, wanted)
+        results = bench.over_rows(lambda rows: try_examples(rows, clauses, wanted))
     except UsageError as error:
         console.print(f"its examples are not tried: {error}")
         return
@@ -74,9 +93,12 @@ def check(file: FileArgument, conf: ConfOption = None, words: SetOption = None) 
 @app.command("test")
 def run_over_nights(
     file: FileArgument,
-    nights: NightsOption,
-    force: Annotated[bool, typer.Option("--force", help="However much it passes.")] = False,
+    nights: Annotated[str, NIGHTS],
+    force: Annotated[
+        bool, typer.Option("--force", help="Exit 0 even if it passes more than max_share.")
+    ] = False,
     as_json: JsonOption = False,
+    survey: SurveyOption = None,
     conf: ConfOption = None,
     words: SetOption = None,
 ) -> None:
@@ -85,8 +107,9 @@ def run_over_nights(
     from broker.filters.backtest import back_test
 
     span = parse_nights(nights)
-    read, bench = _open(file, conf, words)
-    result = back_test(bench.rows(span), bench.clauses(read))
+    read, bench = _open(file, survey, conf, words)
+    clauses = bench.clauses(read)
+    result = bench.over_rows(lambda rows: back_test(rows, clauses), span)
     if as_json:
         totals = {"alerts": result.alerts, "passed": result.passed, "share": result.share}
         _print_json(asdict(result) | totals)
@@ -102,26 +125,30 @@ def run_over_nights(
 
 @app.command()
 def diff(
-    old: Annotated[str, typer.Argument(metavar="OLD", help="TOML file or name of a filter.")],
-    new: Annotated[str, typer.Argument(metavar="NEW", help="TOML file or name of another.")],
-    nights: NightsOption,
+    old: Annotated[
+        str, typer.Argument(metavar="OLD", help="TOML file, NAME or SURVEY/NAME of a filter.")
+    ],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="The same of another filter.")],
+    nights: Annotated[str, NIGHTS],
     as_json: JsonOption = False,
+    survey: SurveyOption = None,
     conf: ConfOption = None,
     words: SetOption = None,
 ) -> None:
-    """Objects that a new filter gains and loses over past nights, and the clauses that decide."""
+    """List objects that a new filter gains and loses over past nights, by deciding clause."""
     from broker.commands.filter_report import show_changed
     from broker.filters.backtest import changed_objects
 
     span = parse_nights(nights)
-    first, bench = _open(old, conf, words)
+    first, bench = _open(old, survey, conf, words)
     second = _read(new, bench.settings)
     if first.filter.survey != second.filter.survey:
         raise UsageError(
             f"{first.filter.name} is for {first.filter.survey}, {second.filter.name} for "
             f"{second.filter.survey}; compare filters of one survey"
         )
-    changed = changed_objects(bench.rows(span), bench.clauses(first), bench.clauses(second))
+    both = bench.clauses(first), bench.clauses(second)
+    changed = bench.over_rows(lambda rows: changed_objects(rows, *both), span)
     if as_json:
         _print_json([asdict(one) for one in changed])
     else:
@@ -132,10 +159,9 @@ def diff(
 def why(
     alert_id: Annotated[int, typer.Argument(help="Alert: ZTF candid, else diaSourceId.")],
     file: FileArgument,
-    nights: Annotated[
-        str | None, typer.Option("--nights", help="Where to look: a night, or a range A..B.")
-    ] = None,
+    nights: NightsOption = None,
     as_json: JsonOption = False,
+    survey: SurveyOption = None,
     conf: ConfOption = None,
     words: SetOption = None,
 ) -> None:
@@ -144,8 +170,9 @@ def why(
     from broker.filters.backtest import explain_alert
 
     span = parse_nights(nights) if nights else None
-    read, bench = _open(file, conf, words)
-    values = explain_alert(bench.rows(span), bench.clauses(read), alert_id)
+    read, bench = _open(file, survey, conf, words)
+    clauses = bench.clauses(read)
+    values = bench.over_rows(lambda rows: explain_alert(rows, clauses, alert_id), span)
     if values is None:
         raise UsageError(
             f"no science row has alert_id {alert_id} in {bench.settings.survey_root}"
@@ -158,11 +185,16 @@ def why(
 
 
 def _open(
-    file: str, conf: Path | None, words: list[str] | None
+    file: str, survey: str | None, conf: Path | None, words: list[str] | None
 ) -> tuple[FilterFile, FilterSession]:
-    """Read a filter and start Spark for its survey."""
-    read = _read(file, load_settings("ztf", conf, words or ()))
-    settings = load_settings(read.filter.survey, conf, words or ())
+    """Read a filter and start Spark for its survey, which ``--survey`` may only confirm."""
+    read = _read(file, load_settings(survey, conf, words))
+    own = read.filter.survey
+    if survey is not None and survey != own:
+        raise UsageError(
+            f"filter {read.filter.name} is for {own}, not {survey}; leave --survey out"
+        )
+    settings = load_settings(own, conf, words)
 
     with Console(stderr=True).status("starting Spark"):
         from broker.commands.filter_session import FilterSession
@@ -171,19 +203,26 @@ def _open(
 
 
 def _read(file: str, settings: Settings) -> FilterFile:
-    from broker.filters.definition import load_filters, read_filter
+    """Read a filter by its file, its name, or ``<survey>/<name>``."""
+    from broker.filters.definition import read_filter
+    from broker.filters.folders import FilterFolders
 
+    folders = FilterFolders.of(settings.filters)
     if Path(file).is_file():
-        return read_filter(Path(file))
-    files, problems = load_filters(settings.filters.folder)
-    for one in files:
-        if one.filter.name == file:
-            return one
+        in_use = [path for path in folders.files() if path.samefile(file)]
+        return folders.read(in_use[0]) if in_use else read_filter(Path(file))
+    files, problems = folders.load()
+    names = {f"{one.filter.survey}/{one.filter.name}": one for one in files}
+    found = [name for name in names if file in (name, name.partition("/")[2])]
+    if len(found) == 1:
+        return names[found[0]]
+    if found:
+        raise UsageError(f"{file} is the name of {len(found)} filters: say {' or '.join(found)}")
     raise UsageError(
-        f"{file} is neither a file nor one of the filters {', '.join(f.filter.name for f in files)}"
+        f"{file} is neither a file nor one of the filters {', '.join(names)}"
         + "".join(f"\n{problem}" for problem in problems)
     )
 
 
 def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    typer.echo(as_strict_json(value, indent=2))

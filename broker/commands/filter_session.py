@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
+from broker.nights import NightRange
 from broker.settings import Settings
 from broker.surveys import get_survey
 from broker.tables.storage import Storage
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from broker.filters.check import CheckedFilter
     from broker.filters.clauses import Clause
     from broker.filters.definition import FilterFile
+
+T = TypeVar("T")
 
 
 class FilterSession:
@@ -61,9 +65,15 @@ class FilterSession:
 
         return split_clauses(self.check(file), self._checker.session)
 
-    def rows(self, nights: tuple[int, int] | None = None) -> DataFrame:
-        """Science rows of some nights, or of all."""
-        from broker.tables.read_spark import science_rows
+    def over_rows(self, use: Callable[[DataFrame], T], nights: tuple[int, int] | None = None) -> T:
+        """Result of a function of the science rows of some nights, or of all.
 
-        storage = Storage(self.settings.survey_root)
-        return science_rows(self._checker.session, storage, self._schema, nights)
+        It is called again when a night was replaced meanwhile.
+        """
+        from broker.tables.read_spark import retry_action, rows_of_table
+
+        storage, span = Storage(self.settings.survey_root), NightRange(*(nights or ()))
+        session = self._checker.session
+        return retry_action(
+            lambda: use(rows_of_table(session, storage, "science", span, self._schema))
+        )

@@ -29,18 +29,18 @@ Folder = Annotated[
 def start(
     port: Port = None,
     folder: Folder = None,
-    survey: SurveyOption = "ztf",
+    survey: SurveyOption = None,
     conf: ConfOption = None,
-    settings_words: SetOption = None,
+    words: SetOption = None,
     secure: Annotated[
         bool,
         typer.Option(
-            "--secure", help="With TLS, passwords and rights, all generated; stays with the folder."
+            "--secure", help="With TLS, passwords and rights, all generated, kept with the folder."
         ),
     ] = False,
 ) -> None:
     """Start Kafka and return when it answers; it goes on running in the background."""
-    kafka = _kafka(port, folder, survey, conf, settings_words, secure)
+    kafka = _kafka(port, folder, survey, conf, words, secure)
     if kafka.start():
         print(f"Kafka is up at {kafka.servers}")
     else:
@@ -66,12 +66,12 @@ def _show_security(security: Security) -> None:
 def stop(
     port: Port = None,
     folder: Folder = None,
-    survey: SurveyOption = "ztf",
+    survey: SurveyOption = None,
     conf: ConfOption = None,
-    settings_words: SetOption = None,
+    words: SetOption = None,
 ) -> None:
     """Stop Kafka cleanly; its topics stay."""
-    kafka = _kafka(port, folder, survey, conf, settings_words)
+    kafka = _kafka(port, folder, survey, conf, words)
     running = kafka.status()
     if port is not None and running.pid is not None and running.port != port:
         raise UsageError(
@@ -85,12 +85,12 @@ def stop(
 def status(
     port: Port = None,
     folder: Folder = None,
-    survey: SurveyOption = "ztf",
+    survey: SurveyOption = None,
     conf: ConfOption = None,
-    settings_words: SetOption = None,
+    words: SetOption = None,
 ) -> None:
     """Tell whether Kafka runs: exit code 0 when it answers, 1 otherwise."""
-    kafka = _kafka(port, folder, survey, conf, settings_words)
+    kafka = _kafka(port, folder, survey, conf, words)
     found = kafka.status()
     if found.pid is None or port not in (None, found.port):
         print(f"no Kafka of {kafka.folder} is running{f' at port {port}' if port else ''}")
@@ -106,16 +106,16 @@ def status(
 def _kafka(
     port: int | None,
     folder: Path | None,
-    survey: str,
+    survey: str | None,
     conf: Path | None,
-    settings_words: list[str] | None,
+    words: list[str] | None,
     secure: bool = False,
 ) -> EmbeddedKafka:
     from broker.kafka.embedded.security import Security
     from broker.kafka.embedded.server import EmbeddedKafka
     from broker.settings import load_settings
 
-    settings = load_settings(survey, conf, settings_words or ())
+    settings = load_settings(survey, conf, words)
     embedded = settings.embedded_kafka
     where = folder or embedded.folder or _default_folder(settings.storage.root)
     secrets = where.resolve() / "secure"

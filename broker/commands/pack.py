@@ -29,11 +29,18 @@ from broker.errors import FatalError, SettingsError
 from broker.settings import PROJECT_ROOT
 from broker.tables.storage import is_disk_full
 
-_PROJECT = "nightjar"
+_PROJECT, _EXTRA = "nightjar-broker", "broker"
 # A worker has them from its Spark, and must have that Spark's version.
 _OF_SPARK = ("pyspark", "py4j")
 _FOLDERS = ("broker", "jobs", "schemas")
-# Whatever else lies in conf/ may be a password.
+# What feeds and trains the broker runs nowhere on a cluster.
+_LEFT_OUT = (
+    "broker/simulator/",
+    "broker/training/",
+    "jobs/simulate.py",
+    "jobs/train_classifier.py",
+)
+# Whatever else is in conf/ may be a password.
 _SETTINGS = (".toml", ".conf", ".properties", ".xml")
 _VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 _LAUNCHER = f"""#!/bin/sh
@@ -61,10 +68,10 @@ def main(
     print(
         f"{out}: {size / 1e6:.0f} MB, {len(packages)} packages for Python {_VERSION}\n"
         "Run a job with it, from the checkout, with the driver's own address:\n"
-        f"  export SPARK_CONF_DIR=conf PYSPARK_PYTHON=./{_PROJECT}/bin/python\n"
+        f"  export SPARK_CONF_DIR=conf PYSPARK_PYTHON=./nightjar/bin/python\n"
         "  .venv/bin/spark-submit --master spark://HOST:7077 \\\n"
         "    --conf spark.driver.host=ADDRESS --conf spark.driver.bindAddress=0.0.0.0 \\\n"
-        f"    --archives {out}#{_PROJECT} --total-executor-cores 4 \\\n"
+        f"    --archives {out}#nightjar --total-executor-cores 4 \\\n"
         "    jobs/stream2raw.py --survey ztf"
     )
 
@@ -90,7 +97,8 @@ def packages_of(lock: Path) -> list[Distribution]:
         ) from None
     needs: dict[str, dict[str, Any]] = {}
     for package in locked:
-        for need in package.get("dependencies", ()):
+        extras = package.get("optional-dependencies", {}) if package["name"] == _PROJECT else {}
+        for need in (*package.get("dependencies", ()), *extras.get(_EXTRA, ())):
             needs.setdefault(package["name"], {})[need["name"]] = need
     found: dict[str, Distribution] = {}
     wanted: list[dict[str, Any]] = [{"name": _PROJECT}]
@@ -116,7 +124,9 @@ def members(root: Path, packages: list[Distribution]) -> Iterator[tuple[str, Pat
     """Name in the archive, and the file, or the text, that it is to hold."""
     yield "bin/python", _LAUNCHER
     for folder in _FOLDERS:
-        yield from _tree(root, folder)
+        for name, path in _tree(root, folder):
+            if not name.startswith(_LEFT_OUT):
+                yield name, path
     for name, path in _tree(root, "conf"):
         if path.suffix in _SETTINGS:
             yield name, path

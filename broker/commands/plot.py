@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from broker.commands.options import ConfOption, SetOption, SurveyOption
+from broker.commands.options import ConfOption, NightsOption, OutOption, SetOption, SurveyOption
 from broker.errors import InputError, UsageError
 from broker.nights import parse_nights
+from broker.plural import counted
 from broker.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -26,28 +27,36 @@ def main(
     target: Annotated[
         str | None, typer.Argument(metavar="OBJECT_ID|FILE", help="An object, or a packet's file.")
     ] = None,
-    night: Annotated[str | None, typer.Option(help="A night instead: 20240707.")] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="File: .png, .pdf or .svg. Default: NAME.png, here.")
-    ] = None,
-    survey: SurveyOption = "ztf",
+    nights: NightsOption = None,
+    out: OutOption = None,
+    survey: SurveyOption = None,
     conf: ConfOption = None,
     words: SetOption = None,
 ) -> None:
-    """Draw an object's light curve and images, one packet's, or a whole night."""
-    if (target is None) == (night is None):
-        raise UsageError("give an object, a packet's file, or --night N")
-    settings = load_settings(survey, conf, words or ())
-    if night is not None:
-        parse_nights(night)
-        figure, name = _night(settings, night), f"night_{night}"
-    elif Path(str(target)).is_file():
-        figure, name = _packet(settings, Path(str(target))), Path(str(target)).stem
-    else:
-        figure, name = _object(settings, str(target)), str(target)
+    """Draw an object's light curve and images, one packet's, or whole nights.
+
+    --out is a .png, .pdf or .svg; by default it is NAME.png in the current folder.
+    """
+    settings = load_settings(survey, conf, words)
+    figure, name = _figure(settings, target, nights)
     path = out or Path(f"{name}.png")
     save_figure(figure, path)
     typer.echo(f"written to {path}")
+
+
+def _figure(settings: Settings, target: str | None, nights: str | None) -> tuple[Figure, str]:
+    """Picture of what was asked for, and its name."""
+    if target is None:
+        if nights is None:
+            raise UsageError("give an object, a packet's file, or --nights")
+        parse_nights(nights)
+        return _night(settings, nights), f"night_{nights}"
+    path = Path(target)
+    if path.is_file():
+        if nights is not None:
+            raise UsageError(f"{target} is one packet; --nights goes with an object, or alone")
+        return _packet(settings, path), path.stem
+    return _object(settings, target, nights), target
 
 
 def save_figure(figure: Figure, path: Path) -> None:
@@ -114,20 +123,20 @@ def _computed(record: Mapping[str, Any], settings: Settings, survey: Survey) -> 
     return {name: values[0].as_py() for name, values in computed.columns.items()}
 
 
-def _object(settings: Settings, object_id: str) -> Figure:
+def _object(settings: Settings, object_id: str, nights: str | None) -> Figure:
     from broker.plots import object_page
     from broker.query.images import cutout_name
     from broker.surveys import get_survey
 
     archive = _archive(settings)
     survey = get_survey(settings.survey)
-    found: Any = archive.object(object_id)
+    found: Any = archive.object(object_id, nights)
     if not found.num_rows:
         raise UsageError(
             f"no alert of {object_id} is in {settings.survey_root}, and no file has that name"
         )
     latest = found.slice(found.num_rows - 1).to_pylist()[0]
-    points: Any = archive.light_curve(object_id)
+    points: Any = archive.light_curve(object_id, nights)
     facts = [
         _place(latest["ra_deg"], latest["dec_deg"]),
         _count(found.num_rows, sorted(set(found["night"].to_pylist()))),
@@ -140,7 +149,7 @@ def _object(settings: Settings, object_id: str) -> Figure:
     return object_page(object_id, _curve(points.to_pylist()), ordered, facts, **_axes(survey))
 
 
-def _night(settings: Settings, night: str) -> Figure:
+def _night(settings: Settings, nights: str) -> Figure:
     import numpy as np
 
     from broker.plots import NightArrays, night_page
@@ -149,7 +158,7 @@ def _night(settings: Settings, night: str) -> Figure:
 
     scores = ["real_bogus.score AS real_bogus", "classifier.score AS classifier"]
     columns = ["mjd", "ra_deg", "dec_deg", "mag", "coalesce(band, '') AS band", *scores]
-    found: Any = _archive(settings).nights(night, columns)
+    found: Any = _archive(settings).nights(nights, columns)
 
     def floats(name: str) -> Any:
         return found[name].cast("float64").fill_null(np.nan).to_numpy()
@@ -157,10 +166,10 @@ def _night(settings: Settings, night: str) -> Figure:
     arrays = NightArrays(
         **{name: floats(name) for name in (*columns[:4], "real_bogus", "classifier")},
         band=np.array(found["band"].to_pylist(), dtype=np.str_),
-        by_filter=ScienceSummary(Path(settings.survey_root), night).by_filter(),
+        by_filter=ScienceSummary(Path(settings.survey_root), nights).by_filter(),
     )
     label = get_survey(settings.survey).time_axis
-    return night_page(f"{settings.survey}, night {night}", arrays, label)
+    return night_page(f"{settings.survey}, night {nights}", arrays, label)
 
 
 def _packet(settings: Settings, path: Path) -> Figure:
@@ -186,7 +195,7 @@ def _place(ra_deg: float, dec_deg: float) -> str:
 
 
 def _count(n_alerts: int, nights: Sequence[int]) -> str:
-    alerts = "1 alert" if n_alerts == 1 else f"{n_alerts:,} alerts"
+    alerts = counted(n_alerts, "alert")
     if len(nights) == 1:
         return f"{alerts}, night {nights[0]}"
     return f"{alerts} in {len(nights)} nights, {nights[0]} to {nights[-1]}"

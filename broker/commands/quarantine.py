@@ -2,45 +2,51 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from broker.commands.options import ConfOption, SetOption, SurveyOption
+from broker.commands.options import (
+    ConfOption,
+    JsonOption,
+    NightsOption,
+    SaveOption,
+    SetOption,
+    SurveyOption,
+)
 from broker.errors import UsageError
-from broker.nights import parse_night
+from broker.nights import parse_one_night
 from broker.settings import load_settings
+from broker.strict_json import as_strict_json
 from broker.tables.quarantine import SHOWN, Quarantine
 from broker.tables.storage import Storage
 
 app = typer.Typer(no_args_is_help=True, help="Packets that could not be used.")
 
 ReasonOption = Annotated[str | None, typer.Option(help="Only packets refused for this reason.")]
-NightOption = Annotated[
-    str | None, typer.Option(help="Only packets that arrived on this UTC date.")
-]
 
 
 @app.command("list")
 def list_packets(
-    survey: SurveyOption = "ztf",
+    survey: SurveyOption = None,
     reason: ReasonOption = None,
-    night: NightOption = None,
-    most: Annotated[int, typer.Option(help="Show so many packets.")] = 20,
-    as_json: Annotated[bool, typer.Option("--json", help="Print all of them as JSON.")] = False,
+    night: NightsOption = None,
+    most: Annotated[int, typer.Option(help="Show at most this many packets; --json has all.")] = 20,
+    as_json: JsonOption = False,
     conf: ConfOption = None,
     words: SetOption = None,
 ) -> None:
-    """Count the packets by reason, and list them."""
-    quarantine = Quarantine(Storage(load_settings(survey, conf, words or ()).survey_root))
-    rows = quarantine.packets(reason, parse_night(night) if night else None).to_pylist()
+    """Count the packets by reason, and list them.
+
+    Their night is the UTC date of their arrival.
+    """
+    quarantine = Quarantine(Storage(load_settings(survey, conf, words).survey_root))
+    rows = quarantine.packets(reason, parse_one_night(night) if night else None).to_pylist()
     if as_json:
-        typer.echo(json.dumps(rows, indent=2))
+        typer.echo(as_strict_json(rows, indent=2))
         return
     console = Console(highlight=False)
     waiting = Counter(row["reason"] for row in rows if not row["replayed"])
@@ -62,15 +68,13 @@ def show(
     topic: Annotated[str, typer.Argument(help="Kafka topic.")],
     partition: Annotated[int, typer.Argument(help="Kafka partition.")],
     offset: Annotated[int, typer.Argument(help="Kafka offset.")],
-    survey: SurveyOption = "ztf",
-    save: Annotated[
-        Path | None, typer.Option(help="Write the packet's bytes to this file.")
-    ] = None,
+    survey: SurveyOption = None,
+    save: SaveOption = None,
     conf: ConfOption = None,
     words: SetOption = None,
 ) -> None:
-    """Show one packet: why it was refused, and its first bytes."""
-    quarantine = Quarantine(Storage(load_settings(survey, conf, words or ()).survey_root))
+    """Show one packet: why it was refused, and its first bytes; --save FILE writes them all."""
+    quarantine = Quarantine(Storage(load_settings(survey, conf, words).survey_root))
     row = quarantine.packet(topic, partition, offset)
     value: bytes = row["value"] or b""
     for name in (*SHOWN, "kafka_timestamp"):
@@ -90,9 +94,9 @@ def show(
 
 @app.command("replay")
 def replay_packets(
-    survey: SurveyOption = "ztf",
+    survey: SurveyOption = None,
     reason: ReasonOption = None,
-    night: NightOption = None,
+    night: NightsOption = None,
     conf: ConfOption = None,
     words: SetOption = None,
 ) -> None:
@@ -104,11 +108,11 @@ def replay_packets(
     from broker.tables.stages import REPLAY
 
     log_to_stderr()
-    settings = load_settings(survey, conf, words or ())
+    settings = load_settings(survey, conf, words)
     with StageLock(Storage(settings.survey_root), REPLAY):
         spark = build_session(f"nightjar {survey} quarantine replay")
         check_decoder_can_run(spark)
-        row = replay(spark, settings, Selection(reason, parse_night(night) if night else None))
+        row = replay(spark, settings, Selection(reason, parse_one_night(night) if night else None))
     if row is None:
         typer.echo("replayed 0 packets: nothing is waiting that can be used")
     else:

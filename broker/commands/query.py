@@ -11,8 +11,16 @@ from rich.console import Console
 from rich.table import Table
 
 from broker.commands.describe import described_columns
-from broker.commands.options import ConfOption, SetOption, SurveyOption
-from broker.commands.rows_out import FormatOption, OutOption, is_table, write_rows
+from broker.commands.options import (
+    ConfOption,
+    FormatOption,
+    NightsOption,
+    OutOption,
+    SetOption,
+    SurveyOption,
+    WhereOption,
+)
+from broker.commands.rows_out import is_table, write_rows
 from broker.errors import UsageError
 from broker.nights import parse_nights
 from broker.settings import Settings, load_settings
@@ -20,9 +28,6 @@ from broker.settings import Settings, load_settings
 if TYPE_CHECKING:
     from broker.query import Archive
 
-NightsOption = Annotated[
-    str | None, typer.Option("--night", "--nights", help="Only a night, or a range A..B.")
-]
 _BRIEF = (
     *("night", "mjd", "band", "mag", "mag_err", "is_positive", "real_bogus.score"),
     *("solar_system.code", "classifier.label", "classifier.score", "alert_id"),
@@ -32,54 +37,56 @@ _PLACE = ("ra_deg", "dec_deg")
 
 def object_(
     object_ids: Annotated[list[str], typer.Argument(metavar="OBJECT_ID…", help="Objects.")],
-    survey: SurveyOption = "ztf",
+    nights: NightsOption = None,
+    survey: SurveyOption = None,
     form: FormatOption = None,
     out: OutOption = None,
     conf: ConfOption = None,
     words: SetOption = None,
 ) -> None:
     """Show all alerts of an object over all nights; files have every column."""
-    settings = load_settings(survey, conf, words or ())
-    rows: Any = _archive(settings).objects(object_ids)
+    settings = load_settings(survey, conf, words)
+    rows: Any = _archive(settings).objects(object_ids, nights)
     if not rows.num_rows:
-        raise UsageError(f"no alert of {', '.join(object_ids)} is in the tables of {survey}")
+        raise UsageError(
+            f"no alert of {', '.join(object_ids)} is in the tables of "
+            f"{settings.survey}" + (f", nights {nights}" if nights else "")
+        )
     several = ("object_id",) if len(object_ids) > 1 else ()
     write_rows(rows, form, out, (*several, *_BRIEF), lambda: described_columns(settings))
 
 
 def objects(
-    night: NightsOption = None,
-    where: Annotated[
-        str | None, typer.Option(help='SQL over the science columns: "classifier.score > 0.9".')
-    ] = None,
-    survey: SurveyOption = "ztf",
+    nights: NightsOption = None,
+    where: WhereOption = None,
+    survey: SurveyOption = None,
     form: FormatOption = None,
     out: OutOption = None,
     conf: ConfOption = None,
     words: SetOption = None,
 ) -> None:
     """List objects, not alerts: one row each, with its latest state."""
-    settings = load_settings(survey, conf, words or ())
+    settings = load_settings(survey, conf, words)
     brief = ("object_id", *_PLACE, "n_alerts", "first_night", "last_night", *_BRIEF[2:])
     # A table on the terminal has few columns, and the archive many objects.
     few = "|".join(dict.fromkeys(name.partition(".")[0] for name in brief))
     columns = [f"COLUMNS('^({few})$')"] if is_table(form, out) else None
-    rows: Any = _archive(settings).latest(night, columns, where)
+    rows: Any = _archive(settings).latest(nights, columns, where)
     write_rows(rows, form, out, brief, lambda: described_columns(settings))
 
 
 def cone(
     ra_deg: Annotated[float, typer.Argument(help="Right ascension, degrees.")],
-    dec_deg: Annotated[float, typer.Argument(help="Declination, degrees (after -- if negative).")],
+    dec_deg: Annotated[float, typer.Argument(help="Declination, degrees.")],
     radius_arcsec: Annotated[float, typer.Argument(help="Radius, arcseconds.")],
-    survey: SurveyOption = "ztf",
+    survey: SurveyOption = None,
     form: FormatOption = None,
     out: OutOption = None,
     conf: ConfOption = None,
     words: SetOption = None,
 ) -> None:
     """Find the alerts within a circle on the sky, the nearest first."""
-    settings = load_settings(survey, conf, words or ())
+    settings = load_settings(survey, conf, words)
     rows: Any = _archive(settings).cone(ra_deg, dec_deg, radius_arcsec)
     brief = ("separation_arcsec", "object_id", *_BRIEF)
     write_rows(rows, form, out, brief, lambda: described_columns(settings))
@@ -87,22 +94,22 @@ def cone(
 
 def sql(
     query: Annotated[str, typer.Argument(help='"select … from science", raw or objects.')],
-    night: NightsOption = None,
-    survey: SurveyOption = "ztf",
+    nights: NightsOption = None,
+    survey: SurveyOption = None,
     form: FormatOption = None,
     out: OutOption = None,
     conf: ConfOption = None,
     words: SetOption = None,
 ) -> None:
     """Run an SQL query over the tables, archive and online as one."""
-    settings = load_settings(survey, conf, words or ())
-    rows: Any = _archive(settings).sql(query, night)
+    settings = load_settings(survey, conf, words)
+    rows: Any = _archive(settings).sql(query, nights)
     write_rows(rows, form, out, describe=lambda: described_columns(settings))
 
 
 def night(
     night: Annotated[str, typer.Argument(help="A night, or a range A..B.")],
-    survey: SurveyOption = "ztf",
+    survey: SurveyOption = None,
     form: FormatOption = None,
     out: OutOption = None,
     conf: ConfOption = None,
@@ -114,7 +121,7 @@ def night(
     from broker.query.summary import ScienceSummary
 
     parse_nights(night)
-    summary = ScienceSummary(Path(load_settings(survey, conf, words or ()).survey_root), night)
+    summary = ScienceSummary(Path(load_settings(survey, conf, words).survey_root), night)
     counts = {
         "all": list(summary.totals().items()),
         "class": summary.by_class(),

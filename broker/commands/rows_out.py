@@ -6,28 +6,18 @@ import csv
 import io
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import typer
 
+from broker.commands.options import Format
 from broker.errors import UsageError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _MOST_ROWS = 200
-
-
-class Format(StrEnum):
-    """How rows are written."""
-
-    TABLE = "table"
-    CSV = "csv"
-    JSON = "json"
-    PARQUET = "parquet"
-    VOTABLE = "votable"
 
 
 _ENDINGS = {
@@ -38,12 +28,6 @@ _ENDINGS = {
 }
 Described: TypeAlias = "Mapping[str, tuple[str, str]]"
 """Path of a column → its unit and meaning."""
-
-FormatOption = Annotated[
-    Format | None,
-    typer.Option("--format", help="Default: a table, or what the name of --out ends in."),
-]
-OutOption = Annotated[Path | None, typer.Option("--out", help="File to write; one that is new.")]
 
 
 def is_table(form: Format | None, out: Path | None) -> bool:
@@ -134,18 +118,25 @@ def _as_csv(rows: pa.Table) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(plain.column_names)
-    for row in plain.to_pylist():
-        writer.writerow(map(as_text, row.values()))
+    # Column by column: two may have one name once structs are flat.
+    for row in zip(*(column.to_pylist() for column in plain.columns), strict=True):
+        writer.writerow(map(as_text, row))
     return stream.getvalue()
 
 
 def _as_table(rows: pa.Table, brief: Sequence[str] | None) -> str:
     """Lines of aligned columns, whole ids included, however wide that is."""
-    names = [name for name in brief or rows.column_names if name.split(".")[0] in rows.column_names]
     if not rows.num_rows:
         return "no rows\n"
     shown = rows.slice(0, _MOST_ROWS).to_pylist()
-    cells = [_titles(names), *([_cell(_follow(row, name)) for name in names] for row in shown)]
+    if brief is None:  # a name such as avg(candidate.drb) is not a path
+        names = titles = rows.column_names
+        values = [[row[name] for name in names] for row in shown]
+    else:
+        names = [name for name in brief if name.split(".")[0] in rows.column_names]
+        titles = _titles(names)
+        values = [[_follow(row, name) for name in names] for row in shown]
+    cells = [titles, *(list(map(_cell, row)) for row in values)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

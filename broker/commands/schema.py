@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from broker.commands.options import ConfOption, SetOption, SurveyOption
+from broker.commands.options import (
+    ConfOption,
+    RegistryOption,
+    SchemaOption,
+    ServersOption,
+    SetOption,
+    SurveyOption,
+)
 from broker.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -25,18 +32,12 @@ def main(
         ),
     ],
     *,
-    servers: Annotated[
-        str | None, typer.Option(help="host:port of Kafka. Default: the settings'.")
-    ] = None,
-    schema: Annotated[
-        Path | None, typer.Option(help="Schema of bare packets. Default: ingest.schema.")
-    ] = None,
-    registry: Annotated[
-        Path | None, typer.Option(help="Folder of schemas of confluent packets.")
-    ] = None,
-    survey: SurveyOption = "ztf",
+    servers: ServersOption = None,
+    schema: SchemaOption = None,
+    registry: RegistryOption = None,
+    survey: SurveyOption = None,
     conf: ConfOption = None,
-    settings_words: SetOption = None,
+    words: SetOption = None,
 ) -> None:
     """Show how the first packet of a file, folder or topic is framed and what is in it."""
     from broker.client import iterate
@@ -57,7 +58,7 @@ def main(
             max_alerts=1,
             timeout_seconds=0,
             on_error=_stop,
-            settings=load_settings(survey, conf, settings_words or ()),
+            settings=load_settings(survey, conf, words),
         )
         received = _first_packet(alerts, source)
         found = received.packet.schema

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from broker.commands.options import ConfOption, SetOption, SurveyOption
+from broker.commands.options import ConfOption, NightsOption, SetOption, SurveyOption
 from broker.errors import InputError, UsageError
-from broker.nights import parse_night
+from broker.nights import NightRange, parse_one_night
 from broker.settings import load_settings
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ def _science() -> None:
 @app.command()
 def explain(
     alert_id: Annotated[str, typer.Argument(help="The alert: ZTF candid, else diaSourceId.")],
-    survey: SurveyOption = "ztf",
-    night: Annotated[str | None, typer.Option(help="Look in this night only.")] = None,
+    survey: SurveyOption = None,
+    night: NightsOption = None,
     conf: ConfOption = None,
     words: SetOption = None,
 ) -> None:
@@ -40,12 +40,13 @@ def explain(
 
     if not alert_id.isascii() or not alert_id.isdigit():
         raise UsageError(f"{alert_id!r} is not an alert id; give the number that `alert_id` has")
-    settings = load_settings(survey, conf, words or ())
-    science = SciencePass(survey, settings.science)
+    settings = load_settings(survey, conf, words)
+    science = SciencePass(settings.survey, settings.science)
     storage = Storage(settings.survey_root)
-    folder = None if night is None else f"night={parse_night(night)}"
+    one = None if night is None else parse_one_night(night)
+    nights = NightRange() if one is None else NightRange(one, one)
     tops = {path.partition(".")[0] for path in science.paths}
-    row = _find(storage, int(alert_id), folder, sorted(tops))
+    row = _find(storage, int(alert_id), nights, sorted(tops))
     for line in explain_alert(science, row):
         typer.echo(line)
 
@@ -58,7 +59,7 @@ def check(
     ] = None,
     raw: Annotated[bool, typer.Option("--raw", help="The newest rows of the raw table.")] = False,
     alerts: Annotated[int, typer.Option(min=1, help="At most this many.")] = 500,
-    survey: SurveyOption = "ztf",
+    survey: SurveyOption = None,
     conf: ConfOption = None,
     words: SetOption = None,
 ) -> None:
@@ -67,7 +68,7 @@ def check(
 
     if packets is not None and raw:
         raise UsageError("give --packets or --raw, not both")
-    settings = load_settings(survey, conf, words or ())
+    settings = load_settings(survey, conf, words)
     lines, failed = check_module(file, settings, packets, raw, alerts)
     for line in lines:
         typer.echo(line)
@@ -81,39 +82,31 @@ def new(
     folder: Annotated[
         Path | None, typer.Option(help="Where. Default: the setting science.folder.")
     ] = None,
-    survey: SurveyOption = "ztf",
+    survey: SurveyOption = None,
     conf: ConfOption = None,
     words: SetOption = None,
 ) -> None:
     """Write a module of your own, with its file and a test that passes."""
     from broker.commands.science_new import write_module
 
-    settings = load_settings(survey, conf, words or ())
+    settings = load_settings(survey, conf, words)
     for line in write_module(name, folder or settings.science.folder, settings):
         typer.echo(line)
 
 
-def _find(storage: Storage, alert_id: int, night: str | None, columns: list[str]) -> pa.Table:
-    """First raw row of that alert; repeats are equal."""
-    import pyarrow.dataset as ds
+def _find(storage: Storage, alert_id: int, nights: NightRange, columns: list[str]) -> pa.Table:
+    """First raw row of that alert; its duplicates are equal."""
+    import pyarrow.compute as pc
+
+    from broker.tables.read_arrow import first_row
 
     wanted = list(dict.fromkeys(["alert_id", "object_id", "night", *columns]))
-    for area in ("online/raw", "archive/raw"):
-        folder = area if night is None else f"{area}/{night}"
-        if not storage.exists(folder):
-            continue
-        raw = ds.dataset(
-            storage.path(folder),
-            filesystem=storage.filesystem,
-            partitioning="hive",
-            partition_base_dir=storage.path(area),
-        )
-        rows = raw.head(1, columns=wanted, filter=ds.field("alert_id") == alert_id)
-        if rows.num_rows:
-            return rows
-    where = storage.path("") if night is None else f"{night} of {storage.path('')}"
+    row = first_row(storage, "raw", nights, pc.field("alert_id") == alert_id, lambda _: wanted)
+    if row is not None:
+        return row
+    where = "" if nights == NightRange() else f"night {nights.first} of "
     raise InputError(
-        f"there is no alert {alert_id} in the raw tables of {where}; is storage.root right, and "
-        "has stream2raw ingested it?",
+        f"there is no alert {alert_id} in the raw tables of {where}{storage.path('')}; is "
+        "storage.root right, and has stream2raw ingested it?",
         reason="unknown_alert",
     )

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from broker.commands.options import SetOption, SurveyOption
+from broker.commands.options import (
+    ConfOption,
+    FramingOption,
+    OutOption,
+    SchemaOption,
+    ServersOption,
+    SetOption,
+    SurveyOption,
+)
 from broker.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,42 +36,38 @@ def main(
         ),
     ] = None,
     *,
-    conf: Annotated[
-        Path | None,
-        typer.Option("--conf", "-c", help="Settings: TOML, or fink-alert-simulator's KEY=VALUE."),
+    conf: ConfOption = None,
+    survey: SurveyOption = None,
+    servers: ServersOption = None,
+    topic: Annotated[
+        str | None, typer.Option(help="Topic to play into. Default: kafka.input_topic.")
     ] = None,
-    survey: SurveyOption = "ztf",
-    servers: Annotated[
-        str | None, typer.Option(help="host:port of Kafka. Default: kafka.servers.")
-    ] = None,
-    topic: Annotated[str | None, typer.Option(help="Default: kafka.input_topic.")] = None,
     partitions: Annotated[
-        int | None, typer.Option(help="Partitions of a topic that is not there yet.")
+        int | None, typer.Option(help="Partitions of the topic, if it has to be made.")
     ] = None,
-    framing: Annotated[
-        str | None, typer.Option(help="container, bare or confluent. Default: ingest.framing.")
-    ] = None,
-    schema: Annotated[
-        Path | None, typer.Option(help="Schema of bare packets. Default: ingest.schema.")
-    ] = None,
+    framing: FramingOption = None,
+    schema: SchemaOption = None,
     schema_id: Annotated[
         int | None,
-        typer.Option(help="Of confluent messages. Default: major × 100 + minor of the schema."),
+        typer.Option(
+            help="Schema id of confluent messages. Default: major × 100 + minor of the schema."
+        ),
     ] = None,
     display: Annotated[
-        str | None, typer.Option(help="Field to show of each observation: candidate,jd")
+        str | None, typer.Option(help="Field to show of each observation, such as candidate,jd.")
     ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop at the first packet that cannot be used.")
     ] = False,
     repeat: Annotated[
-        int, typer.Option(min=1, help="Play the night so often; fresh ids from the second time on.")
+        int, typer.Option(min=1, help="Times to play the night; new ids from the second time on.")
     ] = 1,
     alerts_per_observation: Annotated[
-        int | None, typer.Option(rich_help_panel=_PACE, help="0: one stream, no observations.")
+        int | None,
+        typer.Option(rich_help_panel=_PACE, help="Alerts per observation; 0: one stream."),
     ] = None,
     observations: Annotated[
-        int | None, typer.Option(rich_help_panel=_PACE, help="-1: until the night is over.")
+        int | None, typer.Option(rich_help_panel=_PACE, help="Number of observations; -1: all.")
     ] = None,
     interval: Annotated[
         float | None, typer.Option(rich_help_panel=_PACE, help="Seconds between observations.")
@@ -73,39 +77,54 @@ def main(
     ] = None,
     speed: Annotated[
         float | None,
-        typer.Option(rich_help_panel=_PACE, help="The recorded cadence, so many times faster."),
+        typer.Option(
+            rich_help_panel=_PACE, help="Factor by which to speed up the recorded cadence."
+        ),
     ] = None,
     burst: Annotated[
-        int | None, typer.Option(rich_help_panel=_PACE, help="Alerts at once, as Rubin sends them.")
+        int | None,
+        typer.Option(rich_help_panel=_PACE, help="Alerts per burst, as Rubin sends them."),
     ] = None,
     every: Annotated[
-        float | None, typer.Option(rich_help_panel=_PACE, help="Seconds from burst to burst.")
+        float | None,
+        typer.Option(rich_help_panel=_PACE, help="Seconds from one burst to the next."),
     ] = None,
     corrupt_fraction: Annotated[
-        float, typer.Option(rich_help_panel=_FAULTS, min=0, max=1, help="Corrupt so many.")
+        float,
+        typer.Option(
+            rich_help_panel=_FAULTS, min=0, max=1, help="Fraction of messages to corrupt (0–1)."
+        ),
     ] = 0.0,
     repeat_fraction: Annotated[
-        float, typer.Option(rich_help_panel=_FAULTS, min=0, max=1, help="Send so many twice.")
+        float,
+        typer.Option(
+            rich_help_panel=_FAULTS, min=0, max=1, help="Fraction of messages to send twice (0–1)."
+        ),
     ] = 0.0,
     shuffle_window: Annotated[
-        int, typer.Option(rich_help_panel=_FAULTS, min=0, help="Up to so many places out of order.")
+        int,
+        typer.Option(
+            rich_help_panel=_FAULTS,
+            min=0,
+            help="Messages are at most this many places out of order.",
+        ),
     ] = 0,
     seed: Annotated[
         int, typer.Option(help="The same seed makes the same faults and synthetic night.")
     ] = 0,
     synthetic: Annotated[
         int | None,
-        typer.Option(rich_help_panel=_SYNTHETIC, min=1, help="Make a night of so many alerts."),
+        typer.Option(
+            rich_help_panel=_SYNTHETIC, min=1, help="Number of alerts of a night to make."
+        ),
     ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(rich_help_panel=_SYNTHETIC, help="Write it to this folder; send nothing."),
-    ] = None,
-    settings_words: SetOption = None,
+    out: OutOption = None,
+    words: SetOption = None,
 ) -> None:
     """Play a night into Kafka, by time, earliest alert first.
 
     Plays recorded packets from files and archives, nights of a raw table, or synthetic nights.
+    A synthetic night goes to --out FOLDER instead, if that is given.
     Every delivery is confirmed; the last line counts them. Exit code 1 if one failed.
     """
     from broker.simulator.faults import Faults
@@ -123,7 +142,7 @@ def main(
         "simulator.source": source,
         "simulator.topic": topic,
         "simulator.partitions": partitions,
-        "simulator.framing": framing,
+        "simulator.framing": framing.value if framing is not None else None,
         "simulator.schema": schema,
         "simulator.schema_id": schema_id,
         "simulator.display": display,
@@ -134,12 +153,12 @@ def main(
         "simulator.speed": speed,
     }
     words = [f"{key}={value}" for key, value in options.items() if value is not None]
-    settings, own_schemas = _settings(survey, conf, [*words, *(settings_words or ())])
+    settings, own_schemas = _settings(survey, conf, [*words, *(words)])
     faults = Faults(corrupt_fraction, repeat_fraction, shuffle_window, seed)
     _play(settings, PlayPlan(repeat, faults, strict, own_schemas), synthetic, seed)
 
 
-def _settings(survey: str, conf: Path | None, words: list[str]) -> tuple[Settings, bool]:
+def _settings(survey: str | None, conf: Path | None, words: list[str]) -> tuple[Settings, bool]:
     """Read the settings, and whether bare packets keep the schemas that they have."""
     from broker.settings import load_settings
     from broker.simulator.conf import read_fink_conf
@@ -168,11 +187,12 @@ def _play(settings: Settings, plan: PlayPlan, synthetic: int | None, seed: int) 
 
 
 def _write_synthetic(size: int | None, seed: int, out: Path) -> None:
+    from broker.plural import counted
     from broker.simulator.report import say
     from broker.simulator.synthetic import write_night
 
     if size is None:
         raise UsageError("--out is where a synthetic night goes; it needs --synthetic N")
-    say(f"Writing a synthetic night of {size} alerts, seed {seed}, to {out}")
+    say(f"Writing a synthetic night of {counted(size, 'alert')}, seed {seed}, to {out}")
     truth = write_night(size, seed, out)
-    say(f"Wrote {size} packets and the truth about them, {truth}")
+    say(f"Wrote {counted(size, 'packet')} and the truth about them, {truth}")

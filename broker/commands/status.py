@@ -51,7 +51,7 @@ class StageStatus:
 
 
 def main(
-    survey: SurveyOption = "ztf",
+    survey: SurveyOption = None,
     conf: ConfOption = None,
     words: SetOption = None,
 ) -> None:
@@ -67,12 +67,14 @@ def main(
     from broker.tables.stages import STREAMING
     from broker.tables.storage import Storage
 
-    settings = load_settings(survey, conf, words or ())
+    settings = load_settings(survey, conf, words)
     storage = Storage(settings.survey_root)
     console = Console(highlight=False)
     ledger = Ledger(storage)
     stages = [_status(storage, ledger, settings, stage) for stage in STREAMING]
-    console.print(f"[bold]{survey}[/] in {settings.survey_root}{_disk(storage)}", soft_wrap=True)
+    console.print(
+        f"[bold]{settings.survey}[/] in {settings.survey_root}{_disk(storage)}", soft_wrap=True
+    )
     console.print(_now(stages, time.time()))
     console.print(_last_day(stages))
     commits = [commit for stage in stages for commit in stage.batches]

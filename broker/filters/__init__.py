@@ -1,8 +1,8 @@
-"""Filters: sentences of SQL over the science columns, one topic each.
+"""Filters: SQL conditions over the science columns, one Kafka topic each.
 
 For a stage that evaluates them::
 
-    filters = FilterSet(spark, folder, survey, schema, skip_bad=False)  # InputError: a bad file
+    filters = FilterSet(spark, folders, survey, schema, skip_bad=False)  # InputError: a bad file
     filters.reload()              # between two batches; True when the set has changed
     filters.keep(storage)         # writes ledger/filters/<digest>.toml where it is not yet
     filters.filters               # tuple[Filter, ...], sorted by name
@@ -15,5 +15,6 @@ which ANSI is off: what a filter makes of bad data is null, whatever the setting
 
 from broker.filters.definition import Filter
 from broker.filters.filter_set import MATCHES, FilterSet
+from broker.filters.folders import FilterFolders
 
-__all__ = ["MATCHES", "Filter", "FilterSet"]
+__all__ = ["MATCHES", "Filter", "FilterFolders", "FilterSet"]

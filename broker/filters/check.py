@@ -20,9 +20,18 @@ from broker.filters.definition import Filter, FilterFile
 from broker.filters.explain import explained, first_sentence, more_than_one_condition
 from broker.filters.floats import with_float_numbers
 from broker.filters.refused import find_refused
-from broker.filters.session import filter_session, guarded, jvm, parse
+from broker.filters.session import filter_session
 from broker.filters.shared_sql import DuckDBReader, outside_shared_sql
 from broker.filters.tree import Tree
+from broker.spark.jvm import (
+    analysed_plan,
+    as_column,
+    guarded,
+    items,
+    java_classes,
+    parse,
+    row_of_nulls,
+)
 
 NO_MATCH = -1
 """Stands for a filter that an alert does not pass, where others give their position."""
@@ -152,7 +161,7 @@ class Checker:
         for node in selecting:
             for expression in items(node.expressions()):
                 tree = Tree(expression, file.filter.where)
-                found = find_refused(tree, jvm(self.session))
+                found = find_refused(tree, java_classes(self.session))
                 if found is not None:
                     place = file.place(tree.span(found[0])[0])
                     raise InputError(f"{place}: {tree.fragment(found[0])} is refused: {found[1]}")
@@ -161,9 +170,8 @@ class Checker:
 
     def _plan(self, where: str) -> list[Any]:
         """Nodes of the analysed plan that selects a where from the science table, that one last."""
-        expressions = jvm(self.session).org.apache.spark.sql.classic.ExpressionUtils
-        column = Column(expressions.column(parse(self.session, where)))
-        return list(plan_nodes(self._no_rows.select(column)._jdf.queryExecution().analyzed()))
+        column = as_column(self.session, parse(self.session, where))
+        return list(analysed_plan(self._no_rows.select(column)))
 
     def _warnings(self, file: FilterFile, parsed: Tree, analysed: Tree) -> Iterator[str]:
         found = False
@@ -196,28 +204,7 @@ def _condition(plan: Sequence[Any], where: str) -> Tree:
 
 def _empty_alert(spark: SparkSession, schema: StructType) -> DataFrame:
     """One row of nulls, in a session that compiles everything."""
-    session, classes = filter_session(spark, compiled=True), jvm(spark)
-    values = classes.java.util.Collections.nCopies(len(schema), None).toArray()
-    rows = classes.java.util.Collections.singletonList(
-        classes.org.apache.spark.sql.RowFactory.create(values)
-    )
-    java_rows = spark.sparkContext._jsc.parallelize(rows, 1)
-    java_schema = session._jsparkSession.parseDataType(schema.json())
-    return DataFrame(session._jsparkSession.createDataFrame(java_rows, java_schema), session)
-
-
-def plan_nodes(plan: Any) -> Iterator[Any]:
-    """Yield the nodes of one of Spark's plans, from the top."""
-    yield plan
-    for child in items(plan.children()):
-        yield from plan_nodes(child)
-
-
-def items(sequence: Any) -> Iterator[Any]:
-    """Yield the items of a Scala sequence."""
-    iterator = sequence.iterator()
-    while iterator.hasNext():
-        yield iterator.next()
+    return row_of_nulls(filter_session(spark, compiled=True), schema)
 
 
 @contextmanager

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pyspark.sql import Column, SparkSession
 
 from broker.filters.check import CheckedFilter
-from broker.filters.session import guarded
 from broker.filters.tree import Node, Tree
+from broker.spark.jvm import guarded
 
 
 @dataclass(frozen=True)

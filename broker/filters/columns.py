@@ -1,9 +1,8 @@
-"""Columns by their full paths, and the one that an author may have meant."""
+"""Columns of a frame by their full paths."""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from pyspark.sql.types import ArrayType, StructType
 
@@ -17,15 +16,3 @@ def column_paths(schema: StructType, prefix: str = "") -> Iterator[str]:
             kind = kind.elementType
         if isinstance(kind, StructType):
             yield from column_paths(kind, f"{prefix}{field.name}.")
-
-
-def nearest_path(path: str, known: Sequence[str]) -> str | None:
-    """Known path most like this one: of that name elsewhere, else of like spelling."""
-    last = path.rpartition(".")[2].lower()
-    same = [k for k in known if k.rpartition(".")[2].lower() == last]
-    close = difflib.get_close_matches(path, same or known, n=1, cutoff=0.0 if same else 0.5)
-    if close:
-        return close[0]
-    by_last = {k.rpartition(".")[2]: k for k in reversed(known)}
-    found = difflib.get_close_matches(last, list(by_last), n=1, cutoff=0.6)
-    return by_last[found[0]] if found else None

@@ -1,13 +1,11 @@
-"""A filter as its author writes it: one TOML file, read without Spark."""
+"""Filter definitions: one TOML file each, read and validated without Spark."""
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import re
 import tomllib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,24 +13,28 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from broker.errors import InputError
+from broker.kafka.topic_names import MARKER
+from broker.nearest import did_you_mean
 from broker.surveys import SURVEYS
 
 Payload = Literal["full", "lite", "cutouts", "classification"]
-# Kafka's limit for a topic is 249, of which a prefix and the survey take their part.
+# Kafka allows 249 characters for a topic, prefix and survey included.
 _NAME = re.compile(r"[a-z0-9_]{1,150}")
 
 
 class Filter(BaseModel):
-    """One sentence of SQL that selects alerts, and the topic it makes."""
+    """An SQL condition that selects alerts of one survey for a Kafka topic of its own."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field(description="of the filter, and the end of its topic's name")
+    name: str = Field(description="name of the filter: its topic is <prefix>_<survey>_<name>")
     description: str = Field(description="one scientific sentence")
     source: str = Field(description="paper or practice it follows")
     survey: str
     where: str = Field(description="SQL over the science columns")
-    max_share: float = Field(0.05, gt=0, le=1, description="share of the stream it may pass")
+    max_share: float = Field(
+        0.05, gt=0, le=1, description="fraction (0–1) of the stream it may pass"
+    )
     payload: Payload = "full"
     owner: str = ""
     version: str = ""
@@ -42,14 +44,14 @@ class Filter(BaseModel):
     @classmethod
     def _fits_a_topic(cls, name: str) -> str:
         if not _NAME.fullmatch(name):
-            raise ValueError("a topic is named after it: use a-z, 0-9 and _, at most 150 of them")
+            raise ValueError("a topic is named after it: use at most 150 of a-z, 0-9 and _")
         return name
 
     @field_validator("name")
     @classmethod
     def _is_free(cls, name: str) -> str:
-        if name == "published":
-            raise ValueError("that topic tells what has been published; choose another name")
+        if name == MARKER:
+            raise ValueError("the marker topic has that name; choose another")
         return name
 
     @field_validator("description", "source", "where")
@@ -76,9 +78,9 @@ class Filter(BaseModel):
 
     @property
     def digest(self) -> str:
-        """First 16 hex digits of the SHA-256 of what decides: survey, where and payload."""
-        decides = json.dumps([self.survey, self.where, self.payload])
-        return hashlib.sha256(decides.encode()).hexdigest()[:16]
+        """Identity of what it sends: 16 hex digits of the SHA-256 of survey, where and payload."""
+        decisive = json.dumps([self.survey, self.where, self.payload])
+        return hashlib.sha256(decisive.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ class FilterFile:
 
 
 def read_filter(path: Path) -> FilterFile:
-    """Read one filter; its where is not looked into.
+    """Read one filter file; its where is not checked.
 
     Raises
     ------
@@ -126,72 +128,20 @@ def read_filter(path: Path) -> FilterFile:
         raise InputError("\n".join(lines)) from None
 
 
-def filter_files(folder: Path) -> list[Path]:
-    """Return all filter files of a folder, sorted; editors' hidden files are not among them.
-
-    Raises
-    ------
-    InputError
-        There is no such folder.
-    """
-    if not folder.is_dir():
-        raise InputError(f"{folder} is not a folder: give the filters' folder as filters.folder")
-    return sorted(path for path in folder.glob("*.toml") if not path.name.startswith("."))
-
-
-def load_filters(folder: Path) -> tuple[list[FilterFile], list[InputError]]:
-    """Read all filters of a folder, and what is wrong with the others.
-
-    Two filters of one survey that share a name are both wrong.
-    """
-    files, problems = [], []
-    for path in filter_files(folder):
-        try:
-            files.append(read_filter(path))
-        except InputError as error:
-            problems.append(error)
-    repeated = repeated_names(files)
-    problems.extend(repeated.values())
-    return [file for file in files if file.path not in repeated], problems
-
-
-def repeated_names(files: Sequence[FilterFile]) -> dict[Path, InputError]:
-    """Errors for the files whose name another file of their survey has too."""
-    first: dict[tuple[str, str], FilterFile] = {}
-    errors = {}
-    for file in files:
-        key = (file.filter.survey, file.filter.name)
-        other = first.setdefault(key, file)
-        if other is not file:
-            errors[other.path] = _repeated(other, file)
-            errors[file.path] = _repeated(file, other)
-    return errors
-
-
-def _repeated(file: FilterFile, other: FilterFile) -> InputError:
-    place = f"{file.path}:{_line_of_key(file.text, 'name')}"
-    return InputError(
-        f"{place}: {other.path} has the name {file.filter.name!r} too; two filters of a survey "
-        "cannot share a topic, so rename one"
-    )
-
-
 def _explain(path: Path, text: str, item: Any) -> str:
     key = str(item["loc"][0])
     if item["type"] == "missing":
         meaning = Filter.model_fields[key].description
         return f"{path}: {key} is required" + (f": {meaning}" if meaning else "")
-    place = f"{path}:{_line_of_key(text, key)}"
+    place = f"{path}:{line_of_key(text, key)}"
     if item["type"] == "extra_forbidden":
-        known = list(Filter.model_fields)
-        close = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-        hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(known)}"
-        return f"{place}: unknown key {key}; {hint}"
+        return f"{place}: unknown key {key}; {did_you_mean(key, list(Filter.model_fields))}"
     message = item["msg"].removeprefix("Value error, ")
     return f"{place}: {key} = {item['input']!r}: {message}"
 
 
-def _line_of_key(text: str, key: str) -> int:
+def line_of_key(text: str, key: str) -> int:
+    """Line on which a file gives a key, counted from 1; 1 if it does not."""
     return _line_and_column(text, _position_of_key(text, key))[0]
 
 

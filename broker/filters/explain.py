@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pyspark.errors import PySparkException
 
 from broker.errors import InputError
-from broker.filters.columns import nearest_path
 from broker.filters.definition import FilterFile
 from broker.filters.refused import AGGREGATE
 from broker.filters.tree import Tree
+from broker.nearest import nearest_path
 
 _GROUPING = ("MISSING_GROUP_BY", "MISSING_AGGREGATION", "UNSUPPORTED_GROUPING_EXPRESSION")
 

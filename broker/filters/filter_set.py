@@ -13,9 +13,10 @@ from pyspark.sql.types import StructType
 
 from broker.errors import InputError
 from broker.filters.check import NO_MATCH, CheckedFilter, Checker
-from broker.filters.definition import Filter, filter_files, read_filter, repeated_names
-from broker.filters.session import move
-from broker.tables.storage import Storage
+from broker.filters.definition import Filter
+from broker.filters.folders import FilterFolders, duplicate_names
+from broker.spark.jvm import move
+from broker.tables.filter_texts import FilterTexts
 
 MATCHES = "matches"
 """Column with the positions of the filters that an alert passes, array<int>, never null."""
@@ -33,14 +34,14 @@ class _Change:
 
 
 class FilterSet:
-    """The filters of one survey in a folder.
+    """Filters of one survey, read from their folders.
 
     Parameters
     ----------
     spark
         Session of the application.
-    folder
-        With one TOML file a filter; filters of other surveys are passed over.
+    folders
+        Where the filters' files are; filters of other surveys are left out.
     survey
         Whose alerts are filtered.
     schema
@@ -57,18 +58,17 @@ class FilterSet:
     def __init__(
         self,
         spark: SparkSession,
-        folder: Path,
+        folders: FilterFolders,
         survey: str,
         schema: StructType,
         skip_bad: bool = False,
     ) -> None:
-        self.folder = folder
+        self._folders = folders
         self._checker = Checker(spark, survey, schema)
         self._stamps: dict[Path, _Stamp] = {}
         self._checked: dict[Path, CheckedFilter] = {}
-        self._kept: set[str] = set()
         self._is_lost = False
-        stamps = _stamps(folder)
+        stamps = self._stamps_now()
         change = self._read(list(stamps), {})
         if change.problems and not skip_bad:
             raise InputError("\n".join(map(str, change.problems)))
@@ -96,7 +96,7 @@ class FilterSet:
         Whether the set is another one now.
         """
         try:
-            stamps = _stamps(self.folder)
+            stamps = self._stamps_now()
         except InputError as error:
             if not self._is_lost:
                 _log.error("the filters stay as they are: %s", error)
@@ -118,21 +118,26 @@ class FilterSet:
         """Science rows, read with the declared schema, with one more column: `MATCHES`."""
         return move(rows, self.session).withColumn(MATCHES, self._matches)
 
-    def keep(self, storage: Storage) -> None:
+    def keep(self, texts: FilterTexts) -> None:
         """Keep the text of each filter under its digest, where it is not kept yet."""
         for one in self._in_order:
-            digest = one.filter.digest
-            path = f"ledger/filters/{digest}.toml"
-            if digest not in self._kept and not storage.exists(path):
-                storage.write_text(one.file.text, path)
-            self._kept.add(digest)
+            texts.keep(one.filter.digest, one.file.text)
+
+    def _stamps_now(self) -> dict[Path, _Stamp]:
+        """Modification time, size and inode of each file, to see that it has changed."""
+        stamps = {}
+        for path in self._folders.files(self._checker.survey):
+            with suppress(FileNotFoundError):  # gone since the folder was listed
+                status = path.stat()
+                stamps[path] = (status.st_mtime_ns, status.st_size, status.st_ino)
+        return stamps
 
     def _read(self, paths: list[Path], staying: dict[Path, CheckedFilter]) -> _Change:
         """Read and check files; one that cannot be used leaves what was there."""
         checked, new, problems = dict(staying), list[CheckedFilter](), list[InputError]()
         for path in paths:
             try:
-                file = read_filter(path)
+                file = self._folders.read(path)
                 if file.filter.survey != self._checker.survey:
                     checked.pop(path, None)
                     continue
@@ -141,10 +146,10 @@ class FilterSet:
             except InputError as error:
                 problems.append(error)
         failed = self._checker.try_out(new)
-        repeated = repeated_names([one.file for one in checked.values()])
+        duplicates = duplicate_names([one.file for one in checked.values()])
         for one in new:
             path = one.file.path
-            problem = repeated.get(path) or failed.get(one.filter.name)
+            problem = duplicates.get(path) or failed.get(one.filter.name)
             if problem is not None:
                 problems.append(problem)
                 _restore(checked, path, staying.get(path))
@@ -179,13 +184,3 @@ def _restore(checked: dict[Path, CheckedFilter], path: Path, old: CheckedFilter 
         checked.pop(path)
     else:
         checked[path] = old
-
-
-def _stamps(folder: Path) -> dict[Path, _Stamp]:
-    """What tells that a file is another one: time, size and inode."""
-    stamps = {}
-    for path in filter_files(folder):
-        with suppress(FileNotFoundError):  # gone since the folder was listed
-            status = path.stat()
-            stamps[path] = (status.st_mtime_ns, status.st_size, status.st_ino)
-    return stamps

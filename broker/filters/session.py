@@ -6,9 +6,7 @@ as a plan, into this session before any filter is added to them.
 
 from __future__ import annotations
 
-from typing import Any
-
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
 _CONF = {
     # A division by zero, a bad cast or index is null: no match, for that filter alone.
@@ -32,26 +30,3 @@ def filter_session(spark: SparkSession, compiled: bool = False) -> SparkSession:
     for key, value in (_CONF | (_COMPILED if compiled else {})).items():
         session.conf.set(key, value)
     return session
-
-
-def move(rows: DataFrame, session: SparkSession) -> DataFrame:
-    """Rows of any session as rows of this one."""
-    datasets = jvm(session).org.apache.spark.sql.classic.Dataset
-    return DataFrame(datasets.ofRows(session._jsparkSession, rows._jdf.logicalPlan()), session)
-
-
-def jvm(session: SparkSession) -> Any:
-    """Return the gateway to Java classes by their names."""
-    return session.sparkContext._jvm
-
-
-def parse(session: SparkSession, text: str) -> Any:
-    """Catalyst's tree of an SQL expression, names not looked up yet."""
-    return session._jsparkSession.sessionState().sqlParser().parseExpression(text)
-
-
-def guarded(session: SparkSession, expression: Any) -> Column:
-    """Column of a parsed expression that is null where computing it fails."""
-    classes = jvm(session).org.apache.spark.sql
-    attempt = classes.catalyst.expressions.TryEval(expression)
-    return Column(classes.classic.ExpressionUtils.column(attempt))

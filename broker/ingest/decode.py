@@ -1,4 +1,4 @@
-"""Decode: framed packets become rows of the raw table, or a reason why not; all in the JVM.
+"""Decoding in the JVM: framed packets become rows of the raw table, or a reason why not.
 
 As in `broker.ingest.framing`, each function gives a transformation whose columns are built once.
 """
@@ -18,6 +18,7 @@ from broker.ingest.framing import Transform
 from broker.ingest.refusals import Refusal, first_refusal
 from broker.ingest.writers import Writer
 from broker.nights import MJD_OF_UNIX_EPOCH
+from broker.packets.reasons import Reason
 from broker.surveys import Survey
 
 # What framing and decoding add to the columns of a message.
@@ -86,40 +87,17 @@ def checking(survey: Survey, mjd_range: tuple[float, float] | None) -> Transform
     """Name, in ``reason`` and ``detail``, the first thing that makes no sense in a decoded row.
 
     The bytes of a packet decoded with a wrong schema are mostly valid numbers, so this is what
-    tells a packet from nonsense. Adds ``night`` too, by the survey's rule, and leaves of ``value``
+    tells a packet from nonsense. Adds ``night`` too, by the survey's rule, and keeps of ``value``
     its length, ``packet_bytes``, and ``packet``, where a table has to keep the bytes.
+
+    Parameters
+    ----------
+    mjd_range
+        Times of simulated alerts; None: between first light and a day after arrival.
     """
-    mjd = F.col("mjd")
-    if mjd_range is None:
-        arrival = F.unix_micros("kafka_timestamp") / _MICROSECONDS_PER_DAY + MJD_OF_UNIX_EPOCH
-        in_time = mjd.between(F.lit(survey.first_light_mjd), arrival + 1.0)
-        limits = f"between first light (MJD {survey.first_light_mjd}) and a day after arrival"
-    else:
-        in_time = mjd.between(*map(F.lit, mjd_range))
-        limits = f"between MJD {mjd_range[0]} and {mjd_range[1]}"
-    on_sky = F.col("dec_deg").between(-90, 90) & (F.col("ra_deg") >= 0) & (F.col("ra_deg") < 360)
-    identity = ("alert_id", "object_id", "ra_deg", "dec_deg", "mjd")
-    nothing = reduce(Column.__and__, (F.col(name).isNull() for name in identity))
-    reason, detail = first_refusal(
-        [
-            Refusal(F.col("reason").isNotNull(), "", F.col("detail")),
-            Refusal(nothing, "decode_failed", F.lit("the bytes do not fit the writer schema")),
-            Refusal(F.col("alert_id").isNull(), "id_missing", F.lit(f"{survey.alert_id} is null")),
-            Refusal(
-                F.col("object_id").isNull(), "id_missing", F.lit(f"{survey.object_id} is null")
-            ),
-            Refusal(
-                ~F.coalesce(on_sky, F.lit(False)),
-                "position_invalid",
-                F.concat_ws(" ", F.lit("not a position: ra, dec ="), "ra_deg", "dec_deg"),
-            ),
-            Refusal(
-                ~F.coalesce(in_time, F.lit(False)),
-                "time_invalid",
-                F.concat_ws(" ", F.lit("MJD"), "mjd", F.lit(f"is not {limits}")),
-            ),
-        ]
-    )
+    reason, detail = first_refusal(_refusals(survey, mjd_range))
+    is_framed = F.col("reason").isNull()
+    detail = F.when(is_framed, detail).otherwise(F.col("detail"))
     reason = F.coalesce("reason", reason)
     # Most rows need their bytes no longer, and 75 kB are much to carry along.
     packet = F.when(reason.isNotNull() | F.col("unknown_fields").isNotNull(), F.col("value"))
@@ -128,6 +106,40 @@ def checking(survey: Survey, mjd_range: tuple[float, float] | None) -> Transform
         "detail": detail,
         "packet": packet,
         "packet_bytes": F.length("value"),
-        "night": night_column(mjd, survey.night_offset_hours),
+        "night": night_column(F.col("mjd"), survey.night_offset_hours),
     }
     return lambda identified: identified.withColumns(checked).drop("value")
+
+
+def _refusals(survey: Survey, mjd_range: tuple[float, float] | None) -> list[Refusal]:
+    identity = ("alert_id", "object_id", "ra_deg", "dec_deg", "mjd")
+    nothing = reduce(Column.__and__, (F.col(name).isNull() for name in identity))
+    on_sky = F.col("dec_deg").between(-90, 90) & (F.col("ra_deg") >= 0) & (F.col("ra_deg") < 360)
+    in_time, limits = _in_time(survey, mjd_range)
+    no_alert_id, no_object_id = (F.col(name).isNull() for name in ("alert_id", "object_id"))
+    return [
+        Refusal(nothing, Reason.DECODE_FAILED, F.lit("the bytes do not fit the writer schema")),
+        Refusal(no_alert_id, Reason.ID_MISSING, F.lit(f"{survey.alert_id} is null")),
+        Refusal(no_object_id, Reason.ID_MISSING, F.lit(f"{survey.object_id} is null")),
+        Refusal(
+            ~F.coalesce(on_sky, F.lit(False)),
+            Reason.POSITION_INVALID,
+            F.concat_ws(" ", F.lit("not a position: ra, dec ="), "ra_deg", "dec_deg"),
+        ),
+        Refusal(
+            ~F.coalesce(in_time, F.lit(False)),
+            Reason.TIME_INVALID,
+            F.concat_ws(" ", F.lit("MJD"), "mjd", F.lit(f"is not {limits}")),
+        ),
+    ]
+
+
+def _in_time(survey: Survey, mjd_range: tuple[float, float] | None) -> tuple[Column, str]:
+    """Whether an alert's time makes sense, and the limits in words."""
+    mjd = F.col("mjd")
+    if mjd_range is not None:
+        limits = f"between MJD {mjd_range[0]} and {mjd_range[1]}"
+        return mjd.between(*map(F.lit, mjd_range)), limits
+    arrival = F.unix_micros("kafka_timestamp") / _MICROSECONDS_PER_DAY + MJD_OF_UNIX_EPOCH
+    limits = f"between first light (MJD {survey.first_light_mjd}) and a day after arrival"
+    return mjd.between(F.lit(survey.first_light_mjd), arrival + 1.0), limits

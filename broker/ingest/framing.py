@@ -1,4 +1,4 @@
-"""Frame: a message's bytes become (schema key, payload), or a reason why not; all in the JVM.
+"""Framings in the JVM: a message's bytes become (schema key, payload), or a reason why not.
 
 Each function gives the transformation for one framing, whose columns are built once, not for each
 batch: they take over a thousand calls into Java.
@@ -14,8 +14,8 @@ from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
 from broker.ingest.headers import SYNC_BYTES, Header
 from broker.ingest.refusals import Refusal, first_refusal
+from broker.packets.reasons import Reason
 
-UNKNOWN_HEADER = "header_unknown"
 _MAGIC = bytes([0x4F, 0x62, 0x6A, 0x01])
 Transform = Callable[[DataFrame], DataFrame]
 # A block's size is a zigzag varint; 5 bytes hold any size that fits a Kafka message.
@@ -35,12 +35,12 @@ def confluent_framing(schema_ids: Sequence[int]) -> Transform:
         _empty(),
         Refusal(
             (F.length(value) < 5) | (F.substring(value, 1, 1) != F.lit(b"\x00")),
-            "not_confluent",
+            Reason.NOT_CONFLUENT,
             F.lit("the message does not start with 0x00 and a 4-byte schema id"),
         ),
         Refusal(
             ~schema_id.isin(list(schema_ids)),
-            "schema_unknown",
+            Reason.SCHEMA_UNKNOWN,
             F.concat(F.lit("no schema with id "), schema_id.cast("string")),
         ),
     ]
@@ -108,24 +108,24 @@ def _container_refusals(headers: Sequence[Header]) -> list[Refusal]:
         _empty(),
         Refusal(
             F.substring(value, 1, 4) != F.lit(_MAGIC),
-            "not_avro",
+            Reason.NOT_AVRO,
             F.lit("the message does not start with the magic bytes of an Avro container"),
         ),
-        Refusal(F.col("_header").isNull(), UNKNOWN_HEADER, F.lit("header not met before")),
+        Refusal(F.col("_header").isNull(), Reason.HEADER_UNKNOWN, F.lit("header not met before")),
         Refusal(
             F.col("_header").isin(compressed) if compressed else F.lit(False),
-            "container_form",
+            Reason.CONTAINER_FORM,
             F.lit("the container is compressed; only codec null is accepted on the stream"),
         ),
         Refusal(
             ends & (expected > F.length(value)),
-            "decode_failed",
+            Reason.DECODE_FAILED,
             F.concat(F.lit("bytes were lost within the packet: "), lengths),
         ),
-        Refusal(F.col("_size").isNull() | (expected > F.length(value)), "truncated", lengths),
+        Refusal(F.col("_size").isNull() | (expected > F.length(value)), Reason.TRUNCATED, lengths),
         Refusal(
             (count != F.lit(b"\x02")) | (expected < F.length(value)) | (F.col("_size") < 0) | ~ends,
-            "container_form",
+            Reason.CONTAINER_FORM,
             F.concat(odd_form, lengths),
         ),
     ]
@@ -173,7 +173,7 @@ def _varint(sizes: Column) -> Column:
 
 def _empty() -> Refusal:
     no_bytes = F.coalesce(F.length("value"), F.lit(0)) == 0
-    return Refusal(no_bytes, "empty", F.lit("the message has no bytes"))
+    return Refusal(no_bytes, Reason.EMPTY, F.lit("the message has no bytes"))
 
 
 def _framing(key: Column, payload: Column, refusals: list[Refusal]) -> Transform:

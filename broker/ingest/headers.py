@@ -13,14 +13,15 @@ from broker.errors import InputError
 from broker.ingest.writers import inlined
 from broker.packets.container import header_schema, read_header
 from broker.packets.datum import describe
+from broker.packets.reasons import Reason
 from broker.packets.schemas import canonical
+from broker.tables.layout import HEADERS, header_path
 from broker.tables.storage import Storage
 
 SYNC_BYTES = 16
 # Rubbish must not grow the decoder without end; real surveys change versions a few times a year.
 LEARN_AT_ONCE = 16
 MOST_HEADERS = 128
-_FOLDER = "headers"
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def parse_header(value: bytes) -> Header:
         raise
     except Exception as error:  # noqa: BLE001 - damaged bytes must not end the stream
         raise InputError(
-            f"the container's header cannot be used: {describe(error)}", "header_unreadable"
+            f"the container's header cannot be used: {describe(error)}", Reason.HEADER_UNREADABLE
         ) from None
     length = stream.tell()
     before_sync = value[: length - SYNC_BYTES]
@@ -97,8 +98,8 @@ class KnownHeaders:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
         self._headers = [
-            Header(**json.loads(storage.read_text(f"{_FOLDER}/{name}")))
-            for name in storage.names(_FOLDER)
+            Header(**json.loads(storage.read_text(f"{HEADERS}/{name}")))
+            for name in storage.names(HEADERS)
             if name.endswith(".json")
         ]
 
@@ -113,6 +114,6 @@ class KnownHeaders:
         fresh = [header for header in headers if header.digest not in known]
         fresh = fresh[: max(0, MOST_HEADERS - len(known))]
         for header in fresh:
-            self._storage.write_text(json.dumps(vars(header)), f"{_FOLDER}/{header.digest}.json")
+            self._storage.write_text(json.dumps(vars(header)), header_path(header.digest))
         self._headers = sorted([*self._headers, *fresh], key=lambda header: header.digest)
         return len(fresh)

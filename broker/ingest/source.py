@@ -1,10 +1,9 @@
-"""Kafka as a stream of packets."""
+"""Spark's Kafka source: packets as a stream, or those of given offsets."""
 
 from __future__ import annotations
 
 import datetime as dt
 import json
-import re
 from collections.abc import Mapping
 
 from pyspark.sql import DataFrame, SparkSession
@@ -13,8 +12,9 @@ from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 from broker.errors import UsageError
 from broker.ingest.offsets import Reached, Span
 from broker.kafka.positions import TopicPartition
+from broker.kafka.topic_names import is_pattern, matching
 from broker.settings.kafka import KafkaSettings
-from broker.spark.constants import time_of_batch
+from broker.spark.columns import time_of_batch
 
 _EARLIEST = -2
 _FETCHING = {
@@ -27,18 +27,6 @@ _FETCHING = {
 }
 
 
-def is_pattern(topic: str) -> bool:
-    """Whether a topic setting is a regular expression rather than a name."""
-    return re.fullmatch(r"[A-Za-z0-9._-]+", topic) is None
-
-
-def matching(topic: str, places: set[TopicPartition]) -> set[TopicPartition]:
-    """Partitions of the topics that a topic setting means."""
-    if is_pattern(topic):
-        return {place for place in places if re.fullmatch(topic, place[0])}
-    return {place for place in places if place[0] == topic}
-
-
 def stream_packets(
     spark: SparkSession, kafka: KafkaSettings, starting: Mapping[str, str], max_offsets: int
 ) -> DataFrame:
@@ -49,7 +37,7 @@ def stream_packets(
     starting
         Options that say where a stream without a checkpoint starts, from `starting_options`.
     max_offsets
-        Most records in a batch.
+        A batch has at most this many records.
     """
     reader = (
         spark.readStream.format("kafka")
@@ -109,9 +97,12 @@ def spark_options(kafka: KafkaSettings) -> dict[str, str]:
 
 
 def starting_options(
-    start: str, topic: str, reached: Mapping[TopicPartition, Reached], places: set[TopicPartition]
+    start: str,
+    topic: str,
+    reached: Mapping[TopicPartition, Reached],
+    partitions: set[TopicPartition],
 ) -> dict[str, str]:
-    """Where a stream without a checkpoint starts.
+    """Options of the source for the start of a stream without a checkpoint.
 
     Parameters
     ----------
@@ -122,7 +113,7 @@ def starting_options(
         The topic setting.
     reached
         How far the ledger has come.
-    places
+    partitions
         All partitions of the cluster.
 
     Raises
@@ -133,7 +124,7 @@ def starting_options(
     if start in ("earliest", "latest"):
         return {"startingOffsets": start}
     if start == "ledger":
-        return _from_ledger(topic, reached, places)
+        return _from_ledger(topic, reached, partitions)
     try:
         moment = dt.datetime.fromisoformat(start)
     except ValueError:
@@ -149,13 +140,13 @@ def starting_options(
 
 
 def _from_ledger(
-    topic: str, reached: Mapping[TopicPartition, Reached], places: set[TopicPartition]
+    topic: str, reached: Mapping[TopicPartition, Reached], partitions: set[TopicPartition]
 ) -> dict[str, str]:
-    wanted = matching(topic, places)
-    if not any(place in reached for place in wanted):
+    wanted = matching(topic, partitions)
+    if wanted.isdisjoint(reached):
         return {"startingOffsets": "earliest"}
     offsets: dict[str, dict[str, int]] = {}
-    for name, number in sorted(wanted):
-        last = reached.get(TopicPartition(name, number))
-        offsets.setdefault(name, {})[str(number)] = last.until if last else _EARLIEST
+    for at in sorted(wanted):
+        last = reached.get(at)
+        offsets.setdefault(at.topic, {})[str(at.partition)] = last.until if last else _EARLIEST
     return {"startingOffsets": json.dumps(offsets)}

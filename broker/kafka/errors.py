@@ -1,4 +1,4 @@
-"""What a Kafka client reports outside of any call, and which of it no waiting mends."""
+"""librdkafka's error callback: remember the last error; raise those that waiting cannot fix."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from confluent_kafka import KafkaError
 
 from broker.errors import FatalError
 
+# Codes below 0 are librdkafka's own; confluent-kafka gives them names with an underscore only.
 _HOPELESS = {
     KafkaError._AUTHENTICATION: "the user or password is wrong",
     KafkaError._SSL: "TLS does not work",
@@ -17,7 +18,7 @@ _HOPELESS = {
 
 
 class ErrorCallback:
-    """A client's ``error_cb`` that remembers the last error; clients themselves try for ever.
+    """A client's ``error_cb``: keeps the last error, since clients themselves retry for ever.
 
     Parameters
     ----------
@@ -30,21 +31,35 @@ class ErrorCallback:
         self._last: KafkaError | None = None
 
     def __call__(self, error: KafkaError) -> None:
-        """Take a report."""
+        """Take an error."""
         self._last = error
 
     @property
+    def has_error(self) -> bool:
+        """Whether an error has come since the last `forget`."""
+        return self._last is not None
+
+    @property
     def reason(self) -> str:
-        """The last report, or what silence means."""
+        """The last error, or that there was no answer at all."""
         return self._last.str() if self._last is not None else "no answer"
 
+    def forget(self) -> None:
+        """Forget the last error: the cluster has answered since."""
+        self._last = None
+
     def check(self, error: KafkaError | None = None) -> None:
-        """Give up where waiting does not help.
+        """Raise an error that waiting cannot fix.
+
+        Parameters
+        ----------
+        error
+            One to look at before the last one that was taken.
 
         Raises
         ------
         FatalError
-            ``error``, or else the last report, is one that only the operator can mend.
+            Only the operator can fix it.
         """
         for found in (error, self._last):
             if found is not None and found.code() in _HOPELESS:

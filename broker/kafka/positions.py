@@ -1,4 +1,4 @@
-"""Positions in Kafka: a partition of a topic, and one message in it."""
+"""Positions in Kafka: a partition of a topic, one message in it, and where a partition ends."""
 
 from __future__ import annotations
 
@@ -18,3 +18,13 @@ class KafkaPosition(NamedTuple):
     topic: str
     partition: int
     offset: int
+
+    def __str__(self) -> str:
+        return f"{self.topic} partition {self.partition} offset {self.offset}"
+
+
+class Watermarks(NamedTuple):
+    """First offset that a partition still has, and the one after its last."""
+
+    low: int
+    high: int

@@ -1,17 +1,16 @@
-"""What a job needs of its Kafka clusters, looked at before Spark is worth starting."""
+"""Preflight checks of a job's Kafka clusters, before Spark is started."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
-from difflib import SequenceMatcher
+from collections.abc import Mapping
 
 from broker.errors import FatalError
-from broker.kafka.cluster import Topics
+from broker.kafka.cluster import KafkaCluster
+from broker.kafka.topic_names import is_internal, is_pattern
+from broker.nearest import nearest_first
 
 _PATIENCE_SECONDS = 10.0
 _SHOWN = 10
-_NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
 def check_input(options: Mapping[str, str], topic: str) -> None:
@@ -27,11 +26,11 @@ def check_input(options: Mapping[str, str], topic: str) -> None:
     Raises
     ------
     FatalError
-        Names the address, and the topics that there are.
+        Names the address and the topics that there are.
     """
-    there = Topics(options, _PATIENCE_SECONDS, "kafka.servers").partitions()
-    if _NAME.fullmatch(topic) and topic not in there:
-        names = _nearest_first(topic, (name for name in there if not name.startswith("__")))
+    known = KafkaCluster(options, _PATIENCE_SECONDS, "kafka.servers").topics()
+    if not is_pattern(topic) and topic not in known:
+        names = nearest_first(topic, (name for name in known if not is_internal(name)))
         shown = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
         raise FatalError(
             f"there is no topic {topic} at {options['bootstrap.servers']}{_seen_by(options)} "
@@ -40,19 +39,14 @@ def check_input(options: Mapping[str, str], topic: str) -> None:
 
 
 def check_output(options: Mapping[str, str], patience_seconds: float) -> None:
-    """Make sure that the output cluster answers, and knows us.
+    """Make sure that the output cluster answers, and accepts our login.
 
     Raises
     ------
     FatalError
-        Says what is wrong.
+        Names the address and what is wrong.
     """
-    Topics(options, patience_seconds, "kafka.output_servers").partitions()
-
-
-def _nearest_first(wanted: str, names: Iterable[str]) -> list[str]:
-    """Names, those that look like the wanted one first."""
-    return sorted(names, key=lambda name: (-SequenceMatcher(None, wanted, name).ratio(), name))
+    KafkaCluster(options, patience_seconds).topics()
 
 
 def _seen_by(options: Mapping[str, str]) -> str:

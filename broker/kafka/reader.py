@@ -1,27 +1,21 @@
-"""Read what a topic holds: whole, from its first message, committed transactions only."""
+"""Reader of a whole topic, from its first message, committed transactions only."""
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 
-from confluent_kafka import (
-    OFFSET_BEGINNING,
-    Consumer,
-    KafkaError,
-    KafkaException,
-    Message,
-    TopicPartition,
-)
+import confluent_kafka
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message
 
+from broker.deadline import Deadline
 from broker.errors import FatalError
 from broker.kafka.errors import ErrorCallback
 
 _AT_ONCE = 500
-# Of a consumer that reads once, until each partition has ended: to be told so, and soon. By default
-# the broker waits half a second for more first.
+# Of a consumer that reads each partition once to its end: report the end, and soon. By default the
+# broker waits half a second for more messages first.
 TO_THE_END = {"enable.partition.eof": "true", "fetch.wait.max.ms": "20"}
 _OPTIONS = {
     **TO_THE_END,
@@ -42,7 +36,7 @@ def read_committed(
     options
         Options of confluent-kafka; ``bootstrap.servers`` at least.
     partitions
-        How many the topic has.
+        Number of partitions of the topic.
     patience_seconds
         Longest time without any progress.
 
@@ -52,51 +46,35 @@ def read_committed(
         The topic cannot be read to its end.
     """
     servers = options["bootstrap.servers"]
-    trouble = ErrorCallback(servers)
-    with closing(_consumer(options, trouble)) as consumer:
-        starts = [TopicPartition(topic, p, OFFSET_BEGINNING) for p in range(partitions)]
-        consumer.assign(starts)
+    errors = ErrorCallback(servers)
+    with closing(_consumer(options, errors)) as consumer:
+        consumer.assign(
+            [
+                confluent_kafka.TopicPartition(topic, number, OFFSET_BEGINNING)
+                for number in range(partitions)
+            ]
+        )
         unread = set(range(partitions))
-        deadline = time.monotonic() + patience_seconds
+        deadline = Deadline(patience_seconds)
         while unread:
             for message in consumer.consume(_AT_ONCE, timeout=0.2):
-                deadline = time.monotonic() + patience_seconds
+                deadline.restart()
                 error = message.error()
                 if error is None:
                     yield message
                 elif error.code() == KafkaError._PARTITION_EOF:
                     unread.discard(message.partition() or 0)
                 else:
-                    trouble.check(error)
-            trouble.check()
-            if time.monotonic() > deadline:
+                    errors.check(error)
+            errors.check()
+            if deadline.has_passed:
                 raise FatalError(
                     f"topic {topic} of Kafka at {servers} cannot be read to its end: "
-                    f"{trouble.reason}; try again when the broker is well"
+                    f"{errors.reason}; try again when the broker is well"
                 )
 
 
-def first_offsets(
-    options: Mapping[str, str], topic: str, partitions: int, patience_seconds: float
-) -> dict[int, int]:
-    """First offset that each partition still has: above 0 once messages have expired.
-
-    Raises
-    ------
-    FatalError
-        The cluster does not tell.
-    """
-    with closing(_consumer(options, ErrorCallback(options["bootstrap.servers"]))) as consumer:
-        try:
-            return {
-                p: consumer.get_watermark_offsets(TopicPartition(topic, p), patience_seconds)[0]
-                for p in range(partitions)
-            }
-        except KafkaException as error:
-            raise FatalError(f"topic {topic} does not tell where it begins: {error}") from None
-
-
-def _consumer(options: Mapping[str, str], trouble: ErrorCallback) -> Consumer:
-    # The group is never joined; librdkafka wants a name.
-    group = {"group.id": f"nightjar-{uuid.uuid4()}", "error_cb": trouble}
+def _consumer(options: Mapping[str, str], errors: ErrorCallback) -> Consumer:
+    # The group is never joined, but librdkafka needs its name.
+    group = {"group.id": f"nightjar-{uuid.uuid4()}", "error_cb": errors}
     return Consumer({**options, **_OPTIONS, **group})

@@ -1,14 +1,14 @@
-"""A few messages from where a stream will start: to learn their schemas and their size."""
+"""Sample of the messages that a stream will read first, to learn their schemas and sizes."""
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Mapping
 
 import confluent_kafka
 from confluent_kafka import Consumer, KafkaError
 
+from broker.deadline import Deadline
 from broker.kafka.positions import TopicPartition
 from broker.kafka.reader import TO_THE_END
 
@@ -18,7 +18,7 @@ _TIMEOUT_S = 5.0
 def sample_messages(
     options: Mapping[str, str], starts: Mapping[TopicPartition, int], most: int
 ) -> list[bytes]:
-    """Values of up to ``most`` messages; fewer when there are no more.
+    """Values of at most ``most`` messages.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def sample_messages(
     starts
         First offset of every partition that has messages.
     most
-        How many, over all partitions.
+        Number of messages, over all partitions.
     """
     if not starts:
         return []
@@ -42,7 +42,7 @@ def sample_messages(
     )
     try:
         consumer.assign(
-            [confluent_kafka.TopicPartition(*place, offset) for place, offset in starts.items()]
+            [confluent_kafka.TopicPartition(*at, offset) for at, offset in starts.items()]
         )
         return _read(consumer, len(starts), most)
     finally:
@@ -50,11 +50,11 @@ def sample_messages(
 
 
 def _read(consumer: Consumer, partitions: int, most: int) -> list[bytes]:
-    """Read until there is enough, every partition has ended or it takes too long."""
+    """Read until there are enough, every partition has ended or time is up."""
     values: list[bytes] = []
     ended = 0
-    deadline = time.monotonic() + _TIMEOUT_S
-    while len(values) < most and ended < partitions and time.monotonic() < deadline:
+    deadline = Deadline(_TIMEOUT_S)
+    while len(values) < most and ended < partitions and not deadline.has_passed:
         message = consumer.poll(0.1)
         if message is None:
             continue

@@ -17,6 +17,7 @@ import fastavro
 
 from broker.errors import InputError
 from broker.packets.datum import DECODE_ERRORS, decode_datum, describe, encode_datum
+from broker.packets.reasons import Reason
 from broker.packets.schemas import Schema, parse_schema_text, schema_text
 
 CONTAINER_MAGIC = b"Obj\x01"
@@ -80,7 +81,7 @@ def decode_container(value: bytes) -> tuple[dict[str, Any], Schema]:
         cut = CONTAINER_MAGIC.startswith(value)
         raise InputError(
             f"the packet starts with {value[:4].hex(' ')}, an Avro container with 4f 62 6a 01",
-            reason="truncated" if cut else "not_avro",
+            reason=Reason.TRUNCATED if cut else Reason.NOT_AVRO,
         )
     buffer = io.BytesIO(value)
     header = read_header(buffer)
@@ -91,7 +92,7 @@ def decode_container(value: bytes) -> tuple[dict[str, Any], Schema]:
         return decode_datum(datum, 0, schema), schema
     except InputError as error:
         # The block itself is whole, so its content is wrong, not short.
-        raise InputError(f"in a container: {error}", reason="decode_failed") from None
+        raise InputError(f"in a container: {error}", reason=Reason.DECODE_FAILED) from None
 
 
 def read_header(buffer: io.BytesIO) -> dict[str, Any]:
@@ -106,12 +107,12 @@ def read_header(buffer: io.BytesIO) -> dict[str, Any]:
         header = fastavro.schemaless_reader(buffer, _HEADER_SCHEMA, None)
     except EOFError:
         raise InputError(
-            "the packet ends within its container header", reason="truncated"
+            "the packet ends within its container header", reason=Reason.TRUNCATED
         ) from None
     except DECODE_ERRORS as error:
         raise InputError(
             f"the container header cannot be read: {describe(error)}",
-            reason="header_unreadable",
+            reason=Reason.HEADER_UNREADABLE,
         ) from None
     return cast(dict[str, Any], header)
 
@@ -126,23 +127,25 @@ def header_schema(meta: dict[str, bytes]) -> Schema:
     """
     text = meta.get("avro.schema")
     if text is None:
-        raise InputError("the container header has no avro.schema", reason="header_unreadable")
+        raise InputError("the container header has no avro.schema", reason=Reason.HEADER_UNREADABLE)
     if text.lstrip()[:1] == b"[":
         raise InputError(
             "the container's schema is a JSON list of types, not one record",
-            reason="container_form",
+            reason=Reason.CONTAINER_FORM,
         )
     try:
         return parse_schema_text(text)
     except InputError as error:
-        raise InputError(f"container header: {error}", reason="header_unreadable") from None
+        raise InputError(f"container header: {error}", reason=Reason.HEADER_UNREADABLE) from None
 
 
 def _read_single_block(buffer: io.BytesIO, sync: bytes) -> bytes:
     """Read the only block of a container with one record; anything else is an error."""
     count = _read_long(buffer, "the number of records")
     if count != 1:
-        raise InputError(f"the container holds {count} records, not one", reason="container_form")
+        raise InputError(
+            f"the container holds {count} records, not one", reason=Reason.CONTAINER_FORM
+        )
     size = _read_long(buffer, "the length of the record")
     start = buffer.tell()
     value = buffer.getvalue()
@@ -152,14 +155,14 @@ def _read_single_block(buffer: io.BytesIO, sync: bytes) -> bytes:
     if value[end : end + _SYNC_LENGTH] != sync:
         raise InputError(
             "the sync marker is not where the record should end: the packet was altered",
-            reason="decode_failed",
+            reason=Reason.DECODE_FAILED,
         )
     rest = value[end + _SYNC_LENGTH :]
     # Some writers close a container with an empty block (no records, no bytes).
     if rest not in (b"", b"\0\0" + sync):
         raise InputError(
             f"{len(rest)} bytes follow the first record: a second block of records",
-            reason="container_form",
+            reason=Reason.CONTAINER_FORM,
         )
     return value[start:end]
 
@@ -171,19 +174,20 @@ def _refuse_length(value: bytes, start: int, size: int, sync: bytes) -> None:
         raise InputError(
             f"the record should be {size} bytes long but is {len(value) - start - _SYNC_LENGTH}: "
             "the packet was altered (line-ending conversion does this)",
-            reason="decode_failed",
+            reason=Reason.DECODE_FAILED,
         )
-    raise InputError(f"the packet ends {missing} bytes early", reason="truncated")
+    raise InputError(f"the packet ends {missing} bytes early", reason=Reason.TRUNCATED)
 
 
 def _read_long(buffer: io.BytesIO, what: str) -> int:
     if buffer.tell() == len(buffer.getbuffer()):
-        missing = "container_form" if what == "the number of records" else "truncated"
+        is_count = what == "the number of records"
+        missing = Reason.CONTAINER_FORM if is_count else Reason.TRUNCATED
         raise InputError(f"the container ends before {what}", reason=missing)
     try:
         number = fastavro.schemaless_reader(buffer, _LONG, None)
     except (EOFError, *DECODE_ERRORS):
-        raise InputError(f"the container ends within {what}", reason="truncated") from None
+        raise InputError(f"the container ends within {what}", reason=Reason.TRUNCATED) from None
     return cast(int, number)
 
 
@@ -192,12 +196,12 @@ def _decompress(block: bytes, codec: bytes) -> bytes:
     if name not in _DECOMPRESSORS:
         raise InputError(
             f"the container is compressed with {name!r}; known: {', '.join(_DECOMPRESSORS)}",
-            reason="container_form",
+            reason=Reason.CONTAINER_FORM,
         )
     try:
         return _DECOMPRESSORS[name](block)
     except (zlib.error, cramjam.DecompressionError, *DECODE_ERRORS) as error:
         raise InputError(
             f"the {name} block cannot be decompressed: {describe(error)}",
-            reason="decode_failed",
+            reason=Reason.DECODE_FAILED,
         ) from None

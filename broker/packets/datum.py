@@ -8,6 +8,7 @@ from typing import Any, cast
 import fastavro
 
 from broker.errors import InputError
+from broker.packets.reasons import Reason
 from broker.packets.schemas import Schema
 
 _MESSAGE_LENGTH = 160
@@ -33,19 +34,19 @@ def decode_datum(value: bytes, start: int, schema: Schema) -> dict[str, Any]:
         raise InputError(
             f"the packet of {len(value)} bytes ends before its last field (cut short, or written "
             f"with another schema than {schema['name']})",
-            reason="truncated",
+            reason=Reason.TRUNCATED,
         ) from None
     except DECODE_ERRORS as error:
         raise InputError(
             f"the bytes do not fit schema {schema['name']}: {describe(error)}",
-            reason="decode_failed",
+            reason=Reason.DECODE_FAILED,
         ) from None
     left = len(value) - buffer.tell()
     if left:
         raise InputError(
             f"{left} of {len(value)} bytes are left over after the packet (written with another "
             f"schema than {schema['name']}?)",
-            reason="trailing_bytes",
+            reason=Reason.TRAILING_BYTES,
         )
     return record
 
@@ -57,7 +58,7 @@ def encode_datum(record: object, schema: Schema) -> bytes:
         fastavro.schemaless_writer(buffer, schema, record)
     except (*DECODE_ERRORS, AttributeError) as error:
         raise InputError(
-            f"the record does not fit its schema: {describe(error)}", reason="encode_failed"
+            f"the record does not fit its schema: {describe(error)}", reason=Reason.ENCODE_FAILED
         ) from None
     return buffer.getvalue()
 

@@ -15,6 +15,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from broker.errors import InputError
+from broker.packets.reasons import Reason
 
 _PACKET_SUFFIXES = (".avro", ".avro.gz")
 _ARCHIVE_SUFFIXES = (".tar.gz", ".tgz", ".tar")
@@ -59,7 +60,7 @@ def packet_files(source: Path, pattern: str = "*") -> list[Path]:
     if source.is_file():
         return [source]
     if not source.is_dir():
-        raise InputError(f"there is no file or folder {source}", reason="unreadable")
+        raise InputError(f"there is no file or folder {source}", reason=Reason.UNREADABLE)
     wanted = _PACKET_SUFFIXES + _ARCHIVE_SUFFIXES
     found = sorted(
         path
@@ -70,7 +71,7 @@ def packet_files(source: Path, pattern: str = "*") -> list[Path]:
         matching = "" if pattern == "*" else f" that match {pattern!r}"
         raise InputError(
             f"{source} holds no files{matching} with packets ({', '.join(wanted)})",
-            reason="unreadable",
+            reason=Reason.UNREADABLE,
         )
     return found
 
@@ -167,7 +168,7 @@ def _unzipped(name: str, value: bytes, on_error: OnError | None) -> Iterator[Sto
 
 
 def _unreadable(name: object, error: BaseException) -> InputError:
-    return InputError(f"cannot read {name}: {error}", reason="unreadable")
+    return InputError(f"cannot read {name}: {error}", reason=Reason.UNREADABLE)
 
 
 def _report(error: InputError, on_error: OnError | None) -> None:

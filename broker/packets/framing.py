@@ -1,4 +1,4 @@
-"""Framings: how an alert's Avro datum lies in a message, and the way back.
+"""Framings of an alert's Avro datum in a message, to decode and to encode.
 
 ========== ==================================================== =============================
 container  Avro object container, exactly one record             ZTF
@@ -17,6 +17,7 @@ from typing import Any
 from broker.errors import InputError
 from broker.packets.container import CONTAINER_MAGIC, ContainerWriter, decode_container
 from broker.packets.datum import decode_datum, encode_datum
+from broker.packets.reasons import Reason
 from broker.packets.schemas import (
     Schema,
     load_registered,
@@ -28,6 +29,7 @@ from broker.settings import Framing
 __all__ = ["Decoder", "Encoder", "Framing", "Packet", "detect_framing", "encode"]
 
 CONFLUENT_MAGIC = 0
+_CONFLUENT_HEADER_BYTES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +73,10 @@ class Decoder:
         Raises
         ------
         InputError
-            With ``reason``: ``empty``, ``not_avro``, ``header_unreadable``,
-            ``container_form``, ``truncated``, ``decode_failed``, ``schema_unknown`` or
-            ``trailing_bytes``.
+            Its ``reason`` is a `Reason`.
         """
         if not value:
-            raise InputError("the message has no bytes", reason="empty")
+            raise InputError("the message has no bytes", reason=Reason.EMPTY)
         framing = self._framing or detect_framing(value, key, self._schema is not None)
         if framing == "container":
             record, schema = decode_container(value)
@@ -92,28 +92,24 @@ class Decoder:
             try:
                 return parse_schema_text(key)
             except InputError as error:
-                raise InputError(f"message key: {error}", reason="schema_unknown") from None
+                raise InputError(f"message key: {error}", reason=Reason.SCHEMA_UNKNOWN) from None
         if self._schema is None:
             raise InputError(
                 "a bare packet without a schema: neither a setting (--schema FILE) nor the "
                 "message key gives one",
-                reason="schema_unknown",
+                reason=Reason.SCHEMA_UNKNOWN,
             )
         return self._schema
 
     def _decode_confluent(self, value: bytes) -> tuple[dict[str, Any], Schema]:
-        if value[0] != CONFLUENT_MAGIC:
+        if value[0] != CONFLUENT_MAGIC or len(value) < _CONFLUENT_HEADER_BYTES:
             raise InputError(
-                f"a confluent message starts with byte 0, this one with {value[0]}",
-                reason="not_avro",
-            )
-        if len(value) < 5:
-            raise InputError(
-                f"{len(value)} bytes are too few for a confluent header of 5",
-                reason="truncated",
+                f"a confluent message starts with 00 and a 4-byte schema id, this one of "
+                f"{len(value)} bytes with {value[:4].hex(' ')}",
+                reason=Reason.NOT_CONFLUENT,
             )
         schema = self._registered(struct.unpack_from(">I", value, 1)[0])
-        return decode_datum(value, 5, schema), schema
+        return decode_datum(value, _CONFLUENT_HEADER_BYTES, schema), schema
 
     def _registered(self, schema_id: int) -> Schema:
         if schema_id not in self._by_id:
@@ -121,7 +117,7 @@ class Decoder:
                 raise InputError(
                     f"schema id {schema_id} cannot be looked up: no registry folder is given "
                     "(--registry DIR)",
-                    reason="schema_unknown",
+                    reason=Reason.SCHEMA_UNKNOWN,
                 )
             self._by_id[schema_id] = load_registered(self._registry, schema_id)
         return self._by_id[schema_id]
@@ -142,7 +138,7 @@ class Encoder:
 
     def __init__(self, schema: Schema, framing: Framing, schema_id: int | None = None) -> None:
         if framing == "confluent" and schema_id is None:
-            raise InputError("confluent framing needs a schema id", reason="schema_unknown")
+            raise InputError("confluent framing needs a schema id", reason=Reason.SCHEMA_UNKNOWN)
         self._schema = schema
         self._container = ContainerWriter(schema) if framing == "container" else None
         has_id = framing == "confluent"
@@ -178,5 +174,5 @@ def detect_framing(value: bytes, key: bytes | None, has_schema: bool) -> Framing
     raise InputError(
         f"the packet starts with {value[:4].hex(' ')}: neither an Avro container (4f 62 6a 01) "
         "nor a confluent message (00); if it is a bare packet, give its schema (--schema)",
-        reason="not_avro",
+        reason=Reason.NOT_AVRO,
     )

@@ -18,6 +18,7 @@ import fastavro
 from fastavro.schema import SchemaParseException, UnknownType
 
 from broker.errors import InputError
+from broker.packets.reasons import Reason
 
 Schema = dict[str, Any]
 
@@ -46,7 +47,7 @@ def load_schema(path: Path) -> Schema:
     if not path.exists():
         raise InputError(
             f"there is no schema at {path}; give an .avsc file or a folder of them",
-            reason="schema_unknown",
+            reason=Reason.SCHEMA_UNKNOWN,
         )
     siblings = _definitions(path if path.is_dir() else path.parent)
     top = _top_level(path, siblings) if path.is_dir() else _read_avsc(path)
@@ -76,7 +77,7 @@ def load_registered(registry: Path, schema_id: int) -> Schema:
             f"schema id {schema_id} (version {schema_id // 100}.{schema_id % 100}) is not in "
             f"{registry}; known ids: {versions}. Add a folder "
             f"v{schema_id // 100}_{schema_id % 100} with its .avsc files",
-            reason="schema_unknown",
+            reason=Reason.SCHEMA_UNKNOWN,
         )
     return load_schema(known[schema_id])
 
@@ -84,7 +85,9 @@ def load_registered(registry: Path, schema_id: int) -> Schema:
 def registered_ids(registry: Path) -> dict[int, Path]:
     """Map each schema id of a registry folder to its version folder."""
     if not registry.is_dir():
-        raise InputError(f"there is no schema registry folder {registry}", reason="schema_unknown")
+        raise InputError(
+            f"there is no schema registry folder {registry}", reason=Reason.SCHEMA_UNKNOWN
+        )
     found: dict[int, Path] = {}
     for folder in sorted(registry.iterdir()):
         match = _VERSION_FOLDER.fullmatch(folder.name)
@@ -111,18 +114,18 @@ def parse_schema(raw: object, origin: str) -> Schema:
     if not isinstance(raw, dict) or raw.get("type") != "record" or "fields" not in raw:
         raise InputError(
             f"{origin}: the schema is not one Avro record with fields but {str(raw)[:60]}",
-            reason="schema_unreadable",
+            reason=Reason.SCHEMA_UNREADABLE,
         )
     try:
         parsed = _parse_leniently(raw)
     except UnknownType as error:
         raise InputError(
             f"{origin}: the schema names {error.name!r} but does not define it",
-            reason="schema_unreadable",
+            reason=Reason.SCHEMA_UNREADABLE,
         ) from None
     except (SchemaParseException, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(
-            f"{origin}: not a valid Avro schema: {error}", reason="schema_unreadable"
+            f"{origin}: not a valid Avro schema: {error}", reason=Reason.SCHEMA_UNREADABLE
         ) from None
     return parsed
 
@@ -137,7 +140,7 @@ def parse_schema_text(text: bytes) -> Schema:
         raw = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InputError(
-            f"the writer schema is not JSON: {error}", reason="schema_unreadable"
+            f"the writer schema is not JSON: {error}", reason=Reason.SCHEMA_UNREADABLE
         ) from None
     return parse_schema(raw, "writer schema")
 
@@ -220,11 +223,11 @@ def _read_avsc(path: Path) -> Schema:
         raw = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(
-            f"cannot read the schema {path}: {error}", reason="schema_unreadable"
+            f"cannot read the schema {path}: {error}", reason=Reason.SCHEMA_UNREADABLE
         ) from None
     if not isinstance(raw, dict) or "name" not in raw:
         raise InputError(
-            f"{path}: the schema is not one named Avro record", reason="schema_unreadable"
+            f"{path}: the schema is not one named Avro record", reason=Reason.SCHEMA_UNREADABLE
         )
     return raw
 
@@ -260,7 +263,7 @@ def _top_level(folder: Path, definitions: dict[str, Schema]) -> Schema:
     raise InputError(
         f"{folder} has no single top-level alert schema (found: {names}); "
         "give the file itself instead of the folder",
-        reason="schema_unreadable",
+        reason=Reason.SCHEMA_UNREADABLE,
     )
 
 
@@ -319,5 +322,5 @@ class _Inliner:
         known = ", ".join(sorted(self._definitions))
         raise InputError(
             f"{self._origin} refers to {name!r}, which no .avsc there defines (defined: {known})",
-            reason="schema_unknown",
+            reason=Reason.SCHEMA_UNKNOWN,
         )

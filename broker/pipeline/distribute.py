@@ -1,4 +1,4 @@
-"""distribute: alerts that match a filter go out, one Kafka transaction per science batch."""
+"""Stage ``distribute``: send alerts that match filters, one Kafka transaction per batch."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ import datetime as dt
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 from pyspark.sql.types import StructType
 
-from broker.filters import MATCHES, FilterSet
+from broker.filters import MATCHES, FilterFolders, FilterSet
 from broker.ingest.offsets import batch_time
-from broker.kafka.cluster import Topics
+from broker.kafka.cluster import KafkaCluster
+from broker.kafka.topic_names import marker_topic
 from broker.logs import note
 from broker.pipeline.follow_ledger import finished_batches, follow_ledger
 from broker.pipeline.routes import Routes
@@ -23,30 +24,30 @@ from broker.pipeline.runner import Stream
 from broker.science.engine.science_pass import SciencePass
 from broker.settings import Settings
 from broker.sinks.marker_topic import (
-    NAME,
     TOPIC_CONFIG,
     MarkerTopic,
     batch_message,
     filter_messages,
     read_marker_topic,
-    topic_of,
 )
 from broker.sinks.publish import Attempt, Publisher
 from broker.sinks.transactions import OutgoingMessage, Send, Transactions
 from broker.spark.types import to_spark_schema
 from broker.surveys import get_survey
-from broker.tables.layout import AREAS
+from broker.tables.filter_texts import FilterTexts
+from broker.tables.layout import checkpoint_folder
 from broker.tables.ledger_row import FilterCount, LedgerRow
+from broker.tables.read_spark import batch_rows
 from broker.tables.science_schema import science_schema
 from broker.tables.stages import DISTRIBUTE, SCIENCE, UPSTREAM
 from broker.tables.storage import Storage
 
 log = logging.getLogger(__name__)
 
-CHECKPOINT = "checkpoints/distribute"
+CHECKPOINT = checkpoint_folder("distribute")
 _AT_ONCE = 8000
-"""Alerts that pass through the driver's memory together; some hundred MB with all their images."""
-# So many filters are named in the line about a batch.
+"""Alerts in the driver's memory at once; a few hundred MB with all their images."""
+# Filters named at most in the line about a batch.
 _NAMED = 10
 
 
@@ -74,9 +75,10 @@ class Distribute:
     def __post_init__(self) -> None:
         self._storage = Storage(self.settings.survey_root)
         self._publisher = Publisher(self._storage, DISTRIBUTE)
+        self._texts = FilterTexts(self._storage)
         self._options = self.settings.kafka.output_options()
         self._patience = self.settings.distribute.delivery_timeout_seconds
-        self._marker = topic_of(self.settings.kafka.output_prefix, self.settings.survey, NAME)
+        self._marker = marker_topic(self.settings.kafka.output_prefix, self.settings.survey)
 
     def stream(self) -> Stream:
         """Recover what an earlier process left, and describe the query.
@@ -93,22 +95,22 @@ class Distribute:
         self._science = self._science_columns()
         self._filters = FilterSet(
             self.spark,
-            self.settings.filters.folder,
+            FilterFolders.of(self.settings.filters),
             self.settings.survey,
             self._science,
             skip_bad=self.skip_bad_filters,
         )
-        self._topics = Topics(self._options, self._patience)
+        self._cluster = KafkaCluster(self._options, self._patience)
         self._transactions = Transactions(
             self._options,
-            f"nightjar-{self.settings.survey}-{DISTRIBUTE}",
+            transactional_id(self.settings.survey),
             self._patience,
             DISTRIBUTE,
         )
-        # From here on no earlier process can add to what the marker topic tells.
+        # From here on no earlier process can add to the marker topic.
         self._transactions.start()
-        self._published = self._read_published()
-        self._take_filters()
+        self._sent = self._read_marker_topic()
+        self._adopt_filters()
         return Stream(
             name=DISTRIBUTE,
             frame=follow_ledger(self.spark, self._storage, UPSTREAM[DISTRIBUTE]),
@@ -118,18 +120,18 @@ class Distribute:
         )
 
     def process(self, rows: DataFrame, batch_id: int) -> None:
-        """Send every science batch that a trigger brought."""
+        """Send all science batches of a trigger."""
         at = batch_time(self._storage, CHECKPOINT, batch_id)
         for _, key in finished_batches(rows):
             self.check_stop()
             if self._publisher.ledger.has(DISTRIBUTE, key):
                 log.info("batch %s is committed already", key)
-            elif key in self._published.batches:
-                log.info("batch %s was published already; only its ledger row was missing", key)
-                self._finish(self._publisher.attempt(key), self._published.batches[key])
+            elif key in self._sent.batches:
+                log.info("batch %s was sent already; only its ledger row was missing", key)
+                self._finish(self._publisher.attempt(key), self._sent.batches[key])
             else:
                 if self._filters.reload():
-                    self._take_filters()
+                    self._adopt_filters()
                 self._run(self._publisher.ledger.row(SCIENCE, key), at)
 
     def _run(self, upstream: LedgerRow, at: dt.datetime) -> None:
@@ -151,7 +153,7 @@ class Distribute:
         def send_all(send: Send) -> None:
             nonlocal row
             counts = self._send_alerts(upstream, nights, send)
-            for message in filter_messages(self._marker, self._published.filters, self._described):
+            for message in filter_messages(self._marker, self._sent.filters, self._described):
                 send(message)
             row = replace(
                 row,
@@ -162,7 +164,7 @@ class Distribute:
             send(batch_message(self._marker, row))
 
         self._transactions.transact(send_all)
-        self._published = self._published.with_filters(self._described)
+        self._sent = self._sent.with_filters(self._described)
         self._finish(attempt, row)
 
     def _send_alerts(
@@ -170,13 +172,13 @@ class Distribute:
     ) -> tuple[FilterCount, ...]:
         counts = [0] * len(self._routes)
         if nights and counts:
-            for position, message in self._messages(
+            for index, message in self._messages(
                 self._read_batch("science", nights, upstream.key, self._science),
                 lambda columns: self._read_batch("raw", nights, upstream.key, columns),
                 math.ceil(upstream.written / _AT_ONCE),
             ):
                 send(message)
-                counts[position] += 1
+                counts[index] += 1
         return tuple(
             FilterCount(route.filter.name, route.filter.digest, count)
             for route, count in zip(self._routes.routes, counts, strict=True)
@@ -188,7 +190,7 @@ class Distribute:
         read_raw: Callable[[StructType], DataFrame],
         parts: int = 1,
     ) -> Iterator[tuple[int, OutgoingMessage]]:
-        """Every message of science rows, with the position of its filter; part by part."""
+        """Yield each message of science rows with the index of its filter; part by part."""
         for part in range(parts):
             # By object, so that the alerts of one stay in order.
             is_in_part = F.pmod(F.xxhash64("object_id"), F.lit(parts)) == part
@@ -197,46 +199,48 @@ class Distribute:
             # All cores at once, unlike toLocalIterator, and no pickles.
             for batch in rows.toArrow().to_batches():
                 for row in batch.to_pylist():
-                    for position in row[MATCHES]:
-                        yield position, self._routes[position].message(row)
+                    for index in row[MATCHES]:
+                        yield index, self._routes[index].message(row)
 
     def _read_batch(
         self, table: str, nights: list[int], key: str, columns: StructType
     ) -> DataFrame:
-        return self._read(AREAS[table], [f"night={night}" for night in nights], key, columns)
-
-    def _read(self, area: str, nights: Sequence[str], key: str, columns: StructType) -> DataFrame:
-        folders = [self._storage.uri(f"{area}/{night}/batch={key}") for night in nights]
-        reader = self.spark.read.schema(columns).option("basePath", self._storage.uri(area))
-        return reader.parquet(*folders)
+        return batch_rows(self.spark, self._storage, table, nights, [key], columns)
 
     def _finish(self, attempt: Attempt, row: LedgerRow) -> None:
         self._publisher.finish(attempt, row)
         log_distributed(row)
 
-    def _take_filters(self) -> None:
-        self._filters.keep(self._storage)
-        self._routes = Routes(self.settings, self._science, self._topics, self._filters.filters)
+    def _adopt_filters(self) -> None:
+        self._filters.keep(self._texts)
+        self._routes = Routes(self.settings, self._science, self._cluster, self._filters.filters)
         self._described = [route.filter for route in self._routes.routes]
-        log.info("%d filters: %s", len(self._described), ", ".join(f.name for f in self._described))
+        log.info(
+            "filters (%d): %s", len(self._described), ", ".join(f.name for f in self._described)
+        )
 
     def _science_columns(self) -> StructType:
         science = SciencePass(self.settings.survey, self.settings.science)
         declared = science_schema(get_survey(self.settings.survey), science.fields)
         return to_spark_schema(declared, described=False)
 
-    def _read_published(self) -> MarkerTopic:
-        known = self._topics.partitions()
+    def _read_marker_topic(self) -> MarkerTopic:
+        known = self._cluster.topics()
         if self._marker not in known:
-            self._topics.make(self._marker, 1, TOPIC_CONFIG)
+            self._cluster.create_topic(self._marker, 1, TOPIC_CONFIG)
         committed = self._publisher.ledger.commit_times(DISTRIBUTE)
         return read_marker_topic(
             self._options, self._marker, known.get(self._marker, 1), self._patience, committed
         )
 
 
+def transactional_id(survey: str) -> str:
+    """Identity of the stage in Kafka; it never changes, so that a new start shuts out the old."""
+    return f"nightjar-{survey}-{DISTRIBUTE}"
+
+
 def log_distributed(row: LedgerRow) -> None:
-    """One line per batch."""
+    """Log one line about a batch."""
     most = sorted((c for c in row.by_filter if c.matched), key=lambda count: -count.matched)
     sent = ", ".join(f"{count.name} {count.matched}" for count in most[:_NAMED])
     if len(most) > _NAMED:

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
 
-from broker.tables.ledger import Ledger
-from broker.tables.ledger_row import LEDGER_SCHEMA
+from broker.tables.layout import ledger_folder, ledger_folders
+from broker.tables.ledger_schema import LEDGER_SCHEMA
 from broker.tables.storage import Storage
 
 # Old rows are never ignored: a stage may have been off for long.
@@ -24,14 +24,14 @@ _BATCHES_AT_ONCE = 32
 def follow_ledger(spark: SparkSession, storage: Storage, stages: Sequence[str]) -> DataFrame:
     """Stream of the ledger's rows of some stages: ``stage, key, batch_time``."""
     for stage in stages:
-        storage.make_folder(Ledger.folder(stage))
+        storage.make_folder(ledger_folder(stage))
     rows = (
         spark.readStream.schema(from_arrow_schema(LEDGER_SCHEMA))
         .option("maxFileAge", _MAX_AGE)
         .option("maxFilesPerTrigger", _BATCHES_AT_ONCE)
         # Seen again after a death, a row may be compacted between Spark's look and its reading.
         .option("ignoreMissingFiles", "true")
-        .parquet(storage.uri(f"ledger/stage={{{','.join(stages)}}}"))
+        .parquet(storage.uri(ledger_folders(stages)))
     )
     return rows.select("stage", "key", "batch_time")
 

@@ -9,8 +9,8 @@ from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
 from broker.errors import LedgerError
 from broker.ingest.decoder import PacketDecoder
-from broker.ingest.framing import UNKNOWN_HEADER
 from broker.ingest.rows import quarantine_rows, raw_rows
+from broker.packets.reasons import Reason
 from broker.sinks.publish import Attempt
 from broker.tables.ledger_row import NightCount, ReasonCount
 
@@ -93,21 +93,21 @@ def _stage_sound(decoder: PacketDecoder, packets: DataFrame, attempt: Attempt) -
     if decoder.knows_nothing:
         decoder.learn(packets)
     rest = packets
-    total = done = _stage_raw(decoder.decode(packets), attempt)
+    total = done = _stage_raw(decoder, packets, attempt)
     for _ in range(_LEARNING_ROUNDS):
         if not done.unknown:
             break
         rest = decoder.unknown(rest)  # to what was known until now
         if not decoder.learn(rest):
             break
-        done = _stage_raw(decoder.decode(rest), attempt)
+        done = _stage_raw(decoder, rest, attempt)
         total = replace(total, written=total.written + done.written)
     return total
 
 
-def _stage_raw(checked: DataFrame, attempt: Attempt) -> _Pass:
-    counted, seen = _observed(checked)
-    attempt.stage_table(raw_rows(counted), "raw")
+def _stage_raw(decoder: PacketDecoder, packets: DataFrame, attempt: Attempt) -> _Pass:
+    counted, seen = _observed(decoder.decode(packets))
+    attempt.stage_table(raw_rows(counted, decoder.survey), "raw")
     return _Pass(**{name: value or 0 for name, value in seen.get.items()})
 
 
@@ -127,7 +127,7 @@ def _observed(checked: DataFrame) -> tuple[DataFrame, Observation]:
         seen,
         F.count(F.lit(1)).alias("read"),
         F.count_if(F.col("reason").isNull()).alias("written"),
-        F.count_if(F.col("reason") == UNKNOWN_HEADER).alias("unknown"),
+        F.count_if(F.col("reason") == Reason.HEADER_UNKNOWN.value).alias("unknown"),
         F.sum("packet_bytes").alias("bytes_read"),
     )
     return counted, seen

@@ -7,18 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 
 from broker.errors import FatalError
-from broker.ingest.offsets import InputCluster
-from broker.ingest.source import matching
+from broker.kafka.cluster import KafkaCluster
 from broker.kafka.positions import TopicPartition
+from broker.kafka.topic_names import matching
 from broker.settings import Settings
-from broker.tables.layout import AREAS
+from broker.tables.declaration import INSTANT
 from broker.tables.ledger import Commit, Ledger
 from broker.tables.ledger_row import LedgerRow
+from broker.tables.read_arrow import Columns, batch_columns
 from broker.tables.stages import DISTRIBUTE, RAW, SCIENCE, UPSTREAM
 from broker.tables.storage import Storage
 from broker.units import Floats
@@ -27,6 +26,7 @@ _DAY = 86_400.0
 _PATIENCE_SECONDS = 3.0
 # A partition that none of so many batches, the latest, has read from has nothing new for long.
 _LATEST = 20
+_ARRIVED: Columns = {"at": (pc.field("ingest", "kafka_timestamp"), INSTANT)}
 
 
 @dataclass(frozen=True)
@@ -93,19 +93,12 @@ def arrival_times(storage: Storage, row: LedgerRow) -> Floats:
     nights = row.by_night
     if row.stage == DISTRIBUTE:
         nights = Ledger(storage).row(SCIENCE, row.key).by_night
-    folders = [
-        f"{AREAS[table]}/night={item.night}/batch={row.key}" for item in nights if item.written
-    ]
-    arrived = [_kafka_times(storage, folder) for folder in folders if storage.exists(folder)]
-    return np.concatenate(arrived) if arrived else np.empty(0)
-
-
-def _kafka_times(storage: Storage, folder: str) -> Floats:
-    rows = ds.dataset(
-        storage.path(folder), filesystem=storage.filesystem, format="parquet", partitioning=None
-    ).to_table(columns={"at": pc.field("ingest", "kafka_timestamp")})
-    microseconds = rows["at"].cast(pa.timestamp("us", tz="UTC")).cast("int64").to_numpy()
-    return np.asarray(microseconds / 1e6, dtype=float)
+    written = [item.night for item in nights if item.written]
+    try:
+        rows = batch_columns(storage, table, written, row.key, _ARRIVED)
+    except FileNotFoundError:
+        return np.empty(0)
+    return np.asarray(rows["at"].cast("int64").to_numpy() / 1e6, dtype=float)
 
 
 def recent(ledger: Ledger, stage: str, since: float, at_least: int) -> list[Commit]:
@@ -118,14 +111,15 @@ def recent(ledger: Ledger, stage: str, since: float, at_least: int) -> list[Comm
 
 def waiting_in_kafka(ledger: Ledger, settings: Settings) -> Waiting | None:
     """What stream2raw has not read of the input topics; None when Kafka does not tell."""
-    broker = InputCluster(settings.kafka.client_options(), _PATIENCE_SECONDS)
+    options = settings.kafka.client_options()
+    cluster = KafkaCluster(options, _PATIENCE_SECONDS, "kafka.servers")
     try:
-        kept = broker.watermarks(matching(settings.kafka.input_topic, broker.partitions()))
+        kept = cluster.watermarks(matching(settings.kafka.input_topic, cluster.partitions()))
     except FatalError:
         return None
     reached: dict[TopicPartition, int] = {}
     for commit in recent(ledger, RAW, time.time() - _DAY, _LATEST):
         for span in commit.row.offsets:
-            place = TopicPartition(span.topic, span.partition)
-            reached[place] = max(span.until, reached.get(place, 0))
+            at = TopicPartition(span.topic, span.partition)
+            reached[at] = max(span.until, reached.get(at, 0))
     return Waiting(sum(max(0, k.high - max(k.low, reached.get(p, 0))) for p, k in kept.items()))

@@ -12,10 +12,8 @@ from pyspark.sql import DataFrame, SparkSession
 from broker.errors import UsageError
 from broker.ingest.decoder import PacketDecoder
 from broker.ingest.offsets import (
-    InputCluster,
     Reached,
     Span,
-    Watermarks,
     batch_offsets,
     batch_time,
     check_none_vanished,
@@ -23,28 +21,31 @@ from broker.ingest.offsets import (
 )
 from broker.ingest.source import (
     at_batch_time,
-    matching,
     starting_options,
     stream_packets,
 )
-from broker.kafka.positions import TopicPartition
+from broker.kafka.cluster import KafkaCluster
+from broker.kafka.positions import TopicPartition, Watermarks
 from broker.kafka.sample import sample_messages
+from broker.kafka.topic_names import matching
 from broker.logs import note
 from broker.pipeline.ingest_batch import Ingested, ingest
 from broker.pipeline.runner import Stream
 from broker.settings import IngestSettings, Settings
 from broker.sinks.publish import Publisher
 from broker.surveys import get_survey
+from broker.tables.layout import checkpoint_folder
 from broker.tables.ledger_row import LedgerRow, OffsetRange
 from broker.tables.stages import RAW
 from broker.tables.storage import Storage
 
 log = logging.getLogger(__name__)
 
-CHECKPOINT = "checkpoints/stream2raw"
+CHECKPOINT = checkpoint_folder("stream2raw")
 # Until packets have been seen, they are taken to be as large as ZTF's.
 _PACKET_BYTES = 75_000
 _SAMPLE = 100
+_PATIENCE_SECONDS = 30.0
 
 
 @dataclass
@@ -73,7 +74,9 @@ class Stream2Raw:
         self._decoder = PacketDecoder(
             get_survey(self.settings.survey), self.settings.ingest, self._storage
         )
-        self._broker = InputCluster(self.settings.kafka.client_options())
+        self._cluster = KafkaCluster(
+            self.settings.kafka.client_options(), _PATIENCE_SECONDS, "kafka.servers"
+        )
 
     def stream(self) -> Stream:
         """Recover what an earlier process left, and describe the query.
@@ -97,15 +100,15 @@ class Stream2Raw:
             )
         self._reached = _reached(self._publisher.ledger.offsets(RAW))
         kafka = self.settings.kafka
-        places = self._broker.partitions()
+        partitions = self._cluster.partitions()
         if not (resuming or chosen):
-            check_none_vanished(self._reached.keys() - places, self._reached)
+            check_none_vanished(self._reached.keys() - partitions, self._reached)
         starting = starting_options(
-            self.start or "ledger", kafka.input_topic, self._reached, places
+            self.start or "ledger", kafka.input_topic, self._reached, partitions
         )
-        waiting = self._waiting(matching(kafka.input_topic, places))
+        waiting = self._waiting(matching(kafka.input_topic, partitions))
         sample = sample_messages(
-            kafka.client_options(), {place: span.start for place, span in waiting.items()}, _SAMPLE
+            kafka.client_options(), {at: span.start for at, span in waiting.items()}, _SAMPLE
         )
         self._decoder.learn_from(sample)
         return Stream(
@@ -151,8 +154,8 @@ class Stream2Raw:
 
     def _proven(self, batch_id: int, done: Ingested) -> tuple[OffsetRange, ...]:
         batch = batch_offsets(self._storage, CHECKPOINT, batch_id)
-        kept = self._broker.watermarks({*batch.spans, *batch.gone})
-        known = {place: _from_first(span, kept.get(place)) for place, span in batch.spans.items()}
+        kept = self._cluster.watermarks({*batch.spans, *batch.gone})
+        known = {at: _from_first(span, kept.get(at)) for at, span in batch.spans.items()}
         check_nothing_missed(
             replace(batch, spans=known),
             self._reached,
@@ -160,19 +163,19 @@ class Stream2Raw:
             read_all=done.read == sum(span.until - span.start for span in known.values()),
         )
         return tuple(
-            OffsetRange(*place, span.start, span.until, _end(span, kept.get(place)))
-            for place, span in sorted(known.items())
+            OffsetRange(*at, span.start, span.until, _end(span, kept.get(at)))
+            for at, span in sorted(known.items())
             if span.until > span.start
         )
 
-    def _waiting(self, places: set[TopicPartition]) -> dict[TopicPartition, Span]:
+    def _waiting(self, partitions: set[TopicPartition]) -> dict[TopicPartition, Span]:
         """Messages of each partition from about where the stream goes on."""
         waiting = {}
-        for place, kept in self._broker.watermarks(places).items():
-            reached = self._reached.get(place)
+        for at, kept in self._cluster.watermarks(partitions).items():
+            reached = self._reached.get(at)
             start = max(reached.until, kept.low) if reached else kept.low
             if start < kept.high:
-                waiting[place] = Span(start, kept.high)
+                waiting[at] = Span(start, kept.high)
         return waiting
 
 
@@ -201,9 +204,9 @@ def _messages(waiting: Mapping[TopicPartition, Span]) -> int:
 def _reached(spans: Iterable[OffsetRange]) -> dict[TopicPartition, Reached]:
     reached: dict[TopicPartition, Reached] = {}
     for span in spans:
-        place = TopicPartition(span.topic, span.partition)
-        if place not in reached or span.until >= reached[place].until:
-            reached[place] = Reached(span.until, span.end)
+        at = TopicPartition(span.topic, span.partition)
+        if at not in reached or span.until >= reached[at].until:
+            reached[at] = Reached(span.until, span.end)
     return reached
 
 

@@ -8,25 +8,22 @@ import time
 import uuid
 from dataclasses import dataclass
 
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.dataset as ds
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
 from broker.ingest.decoder import PacketDecoder
+from broker.kafka.positions import KafkaPosition
 from broker.pipeline.ingest_batch import ingest
 from broker.settings import Settings
 from broker.sinks.publish import Attempt, Publisher
 from broker.surveys import get_survey
-from broker.tables.layout import AREAS
 from broker.tables.ledger_row import LedgerRow, OffsetRange
-from broker.tables.stages import REPLAY
+from broker.tables.read_arrow import POSITION
+from broker.tables.read_spark import quarantined_rows
+from broker.tables.stages import RAW, REPLAY
 from broker.tables.storage import Storage
 
 log = logging.getLogger(__name__)
-
-_POSITION = ("topic", "partition", "offset")
 
 
 @dataclass(frozen=True)
@@ -83,27 +80,24 @@ def _waiting(
     spark: SparkSession, storage: Storage, publisher: Publisher, selection: Selection
 ) -> DataFrame | None:
     """Quarantined packets of ingest that no replay has brought back."""
-    if not storage.exists(AREAS["quarantine"]):
+    refused = quarantined_rows(spark, storage)
+    if refused is None:
         return None
-    rows = spark.read.parquet(storage.uri(AREAS["quarantine"])).where(F.col("stage") == "raw")
+    rows = refused.where(F.col("stage") == RAW)
     if selection.reason:
         rows = rows.where(F.col("reason") == selection.reason)
     if selection.night:
         rows = rows.where(F.col("night") == selection.night)
     # Each Kafka position once, however often its batch was read.
-    packets = rows.select("value", *_POSITION, "kafka_timestamp").dropDuplicates([*_POSITION])
+    position = [*KafkaPosition._fields]
+    packets = rows.select("value", *position, "kafka_timestamp").dropDuplicates(position)
     now = dt.datetime.now(dt.UTC).replace(microsecond=0)
     packets = packets.withColumn("batch_time", F.lit(now))
-    done = [
-        (span.topic, span.partition, offset)
-        for row in publisher.ledger.rows(REPLAY)
-        for span in row.offsets
-        for offset in range(span.start, span.until)
-    ]
+    done = [one for row in publisher.ledger.rows(REPLAY) for one in row.positions()]
     if not done:
         return packets
     replayed = spark.createDataFrame(done, "topic string, partition int, offset bigint")
-    return packets.join(F.broadcast(replayed), [*_POSITION], "left_anti")
+    return packets.join(F.broadcast(replayed), position, "left_anti")
 
 
 def _next_key(publisher: Publisher) -> str:
@@ -119,16 +113,8 @@ def _batch_time(packets: DataFrame) -> dt.datetime:
 
 def _replayed_positions(attempt: Attempt) -> tuple[OffsetRange, ...]:
     """Kafka positions of the staged raw rows, each a range of one."""
-    staged = ds.dataset(
-        attempt.storage.path(attempt.table_folder("raw")),
-        filesystem=attempt.storage.filesystem,
-        format="parquet",
-    )
-    table: pa.Table = staged.to_table(
-        columns={name: pc.field("ingest", name) for name in _POSITION}
-    )
-    rows = sorted(tuple(row[name] for name in _POSITION) for row in table.to_pylist())
+    staged = attempt.columns_of("raw", POSITION).to_pylist()
     return tuple(
         OffsetRange(topic, partition, offset, offset + 1, offset + 1)
-        for topic, partition, offset in rows
+        for topic, partition, offset in sorted(KafkaPosition(**row) for row in staged)
     )

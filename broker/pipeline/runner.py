@@ -4,30 +4,27 @@ from __future__ import annotations
 
 import logging
 import signal
-import sys
 import threading
 import time
-import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark.errors import PySparkException
-from pyspark.java_gateway import ensure_callback_server_started
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
 from broker.errors import FatalError, NightjarError
 from broker.logs import lines_about
+from broker.spark.jvm import jvm_lives, listen_in_jvm
 from broker.tables.storage import is_disk_full
 
 log = logging.getLogger(__name__)
 
 _POLL_S = 0.2
-# Errors whose message says enough; of any other the operator gets to see where it came from.
-_EXPECTED = (NightjarError, PySparkException, Py4JError, OSError)
+EXPECTED = (NightjarError, PySparkException, Py4JError, OSError)
+"""Errors whose message says enough; of any other the operator sees the trace."""
 _JVM_IS_GONE = (
     "Spark's JVM is gone: it was killed, or out of memory (see spark.driver.memory). What is "
     "committed stays whole; start again, and it goes on from there"
@@ -156,7 +153,7 @@ class Runner:
             except BaseException as error:
                 # Spark passes on a trace as text only; the error itself has the reason.
                 self._failures.setdefault(stream.name, error)
-                if not isinstance(error, _EXPECTED):
+                if not isinstance(error, EXPECTED):
                     log.exception("batch %d of query %s", batch_id, stream.name)
                 raise
 
@@ -183,35 +180,6 @@ class Runner:
             signal.signal(number, lambda *_: self._stopping.set())
         # Under spark-submit the JVM is the parent process and gets the signal, not only Python.
         listen_in_jvm(self.spark, self._stopping.set)
-
-
-def listen_in_jvm(spark: SparkSession, on_signal: Callable[[], None]) -> None:
-    """Call ``on_signal`` when the JVM is asked to end, instead of letting it exit at once."""
-
-    class Handler:
-        def handle(self, _signal: Any) -> None:
-            on_signal()
-
-        class Java:
-            implements = ("sun.misc.SignalHandler",)
-
-    gateway = spark.sparkContext._gateway
-    assert gateway is not None
-    ensure_callback_server_started(gateway)  # type: ignore[no-untyped-call]
-    jvm = gateway.jvm
-    for name in ("TERM", "INT"):
-        jvm.sun.misc.Signal.handle(jvm.sun.misc.Signal(name), Handler())
-
-
-def jvm_lives(spark: SparkSession) -> bool:
-    """Whether there is still a JVM to talk to."""
-    jvm = spark.sparkContext._jvm
-    assert jvm is not None
-    try:
-        jvm.System.nanoTime()
-    except (Py4JError, ConnectionError):
-        return False
-    return True
 
 
 def as_fatal(what: str, error: BaseException) -> NightjarError:
@@ -242,20 +210,3 @@ def _root_cause(throwable: Any) -> str:
     while throwable.getCause() is not None:
         throwable = throwable.getCause()
     return str(throwable.toString())
-
-
-@contextmanager
-def exit_code() -> Iterator[None]:
-    """Leave the process with what went wrong as one line and its exit code.
-
-    What nobody expected keeps its trace, and leaves with 3 as well: Python's own 1 would mean that
-    a check found a difference.
-    """
-    try:
-        yield
-    except Exception as error:  # noqa: BLE001 - the end of the process
-        if not isinstance(error, _EXPECTED):
-            traceback.print_exc()
-        known = as_fatal("the job died", error)
-        print(f"nightjar: {known}", file=sys.stderr, flush=True)
-        sys.exit(known.exit_code)

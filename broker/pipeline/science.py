@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from pyspark.sql import DataFrame, Observation, SparkSession
@@ -24,16 +24,19 @@ from broker.pipeline.runner import Stream
 from broker.science.engine.apply import ScienceColumns
 from broker.settings import Settings
 from broker.sinks.publish import Attempt, Publisher
+from broker.spark.types import to_spark_schema
 from broker.surveys import get_survey
-from broker.tables.layout import AREAS
+from broker.tables.layout import checkpoint_folder
 from broker.tables.ledger_row import LedgerRow, NightCount
+from broker.tables.raw_schema import raw_schema
+from broker.tables.read_spark import batch_rows
 from broker.tables.science_ids import ScienceIds
 from broker.tables.stages import SCIENCE, UPSTREAM
 from broker.tables.storage import Storage
 
 log = logging.getLogger(__name__)
 
-CHECKPOINT = "checkpoints/raw2science"
+CHECKPOINT = checkpoint_folder("raw2science")
 
 
 @dataclass
@@ -59,6 +62,7 @@ class Raw2Science:
         self._publisher = Publisher(self._storage, SCIENCE)
         survey = get_survey(self.settings.survey)
         self._columns = ScienceColumns.of(survey, self.settings.science)
+        self._raw_schema = to_spark_schema(raw_schema(survey), described=False)
         self._ids = ScienceIds(self._storage)
 
     def stream(self) -> Stream:
@@ -91,7 +95,10 @@ class Raw2Science:
         found = [find_duplicates(self._storage, self._ids, n, upstream.key) for n in nights]
         measured = Observation()
         if nights:
-            alerts = without_duplicates(self._raw_rows(nights, upstream.key), found)
+            raw = batch_rows(
+                self.spark, self._storage, "raw", nights, [upstream.key], self._raw_schema
+            )
+            alerts = without_duplicates(raw, found)
             self._stage(alerts, at, measured, attempt)
         staged = attempt.rows_by_night("science")
         counts = tuple(self._count(night, staged.get(night.night, 0), upstream) for night in found)
@@ -119,25 +126,17 @@ class Raw2Science:
     ) -> None:
         attempt.stage_table(self._columns.rows(alerts, at, measured), "science")
 
-    def _raw_rows(self, nights: list[int], key: str) -> DataFrame:
-        area = AREAS["raw"]
-        return self._read(area, [f"{area}/night={night}/batch={key}" for night in nights])
-
-    def _read(self, area: str, folders: Sequence[str]) -> DataFrame:
-        reader = self.spark.read.option("basePath", self._storage.uri(area))
-        return reader.parquet(*map(self._storage.uri, folders))
-
     def _count(self, found: NightDuplicates, written: int, upstream: LedgerRow) -> NightCount:
         if written != found.ids.size:
             raise LedgerError(
                 f"science batch {upstream.key}, night {found.night}: {found.rows} raw rows, "
-                f"{found.repeats.num_rows} repeats, but {written} science rows were written; "
+                f"{found.duplicates.num_rows} duplicates, but {written} science rows were written; "
                 "start again, and if it repeats, keep the staging folder and report it"
             )
         return NightCount(
             night=found.night,
             written=written,
-            repeats=found.repeats.num_rows,
+            repeats=found.duplicates.num_rows,
             repeats_that_differ=count_duplicates_that_differ(
                 self.spark, self._storage, found, upstream.key
             ),
@@ -148,7 +147,7 @@ def log_science(row: LedgerRow) -> None:
     """One line per batch."""
     failures = ", ".join(f"{m.name} {m.failures}" for m in row.by_module if m.failures)
     log.info(
-        "%s %s: read %d, wrote %d, repeats %d%s; %.2f s",
+        "%s %s: read %d, wrote %d, duplicates %d%s; %.2f s",
         row.stage,
         row.key,
         row.read,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar
 
@@ -11,16 +13,17 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 
-from broker.errors import UsageError
-from broker.nights import parse_nights
+from broker.errors import UsageError, one_line
+from broker.kafka.positions import KafkaPosition
+from broker.nights import NightRange, parse_nights
 from broker.query.cone import SEPARATION, cell_ranges, check_cone, in_ranges
 from broker.query.images import Image, cutout_name, decode_cutout
 from broker.surveys import get_survey
-from broker.tables.files import Files, files_in, files_of
-from broker.tables.layout import ARCHIVE, ONLINE, night_folder
-from broker.tables.read_duckdb import connect, quoted, set_views
+from broker.tables.files import Files, files_of, retry_while_replaced
+from broker.tables.layout import ONLINE
+from broker.tables.read_arrow import first_row
+from broker.tables.read_duckdb import GONE, connect, quoted, set_views
 from broker.tables.storage import Storage
 
 Output = Literal["pandas", "arrow"]
@@ -28,8 +31,6 @@ Rows: TypeAlias = "pd.DataFrame | pa.Table"
 Ask: TypeAlias = "Callable[[str], pa.Table]"
 """A function that answers a query."""
 T = TypeVar("T")
-# A night is replaced in an instant; whoever was reading it lists the files again.
-_TRIES = 10
 # Ids lie above 2**53, which a float cannot hold: a missing one must not make floats of the others.
 _PANDAS_TYPES = {
     pa.int64(): pd.Int64Dtype(),
@@ -45,12 +46,12 @@ WITH points AS (
     SELECT point.*, row_number() OVER (
         PARTITION BY point.mjd, point.band, point.kind
         ORDER BY coalesce(point.alert_id = of_alert, false) DESC, of_mjd DESC, of_alert DESC
-    ) AS place,
+    ) AS rank,
     bool_or(point.kind = 'detection') OVER (PARTITION BY point.mjd, point.band) AS detected
     FROM points
 )
-SELECT * EXCLUDE (place, detected) FROM ranked
-WHERE place = 1 AND NOT (kind = 'upper_limit' AND detected)
+SELECT * EXCLUDE (rank, detected) FROM ranked
+WHERE rank = 1 AND NOT (kind = 'upper_limit' AND detected)
 ORDER BY mjd, band, kind
 """
 
@@ -89,40 +90,63 @@ class Archive:
         self._output = output
         self._connection = connect()
 
-    def object(self, object_id: str) -> Rows:
-        """All alerts of an object, by time."""
-        return self.objects([object_id])
+    def object(self, object_id: str, nights: str | None = None) -> Rows:
+        """Alerts of an object in the nights ``A..B``, or in all, by time."""
+        return self.objects([object_id], nights)
 
-    def objects(self, object_ids: Iterable[str]) -> Rows:
-        """All alerts of some objects, by object and time."""
+    def objects(self, object_ids: Iterable[str], nights: str | None = None) -> Rows:
+        """Alerts of some objects in the nights ``A..B``, or in all, by object and time."""
         listed = ", ".join(quoted(object_id) for object_id in object_ids)
         if not listed:
             return self.sql("SELECT * FROM science LIMIT 0")
         return self.sql(
-            f"SELECT * FROM science WHERE object_id IN ({listed}) ORDER BY object_id, mjd, alert_id"
+            f"SELECT * FROM science WHERE object_id IN ({listed}) "
+            "ORDER BY object_id, mjd, alert_id",
+            nights,
         )
 
-    def light_curve(self, object_id: str) -> Rows:
-        """Light curve over all nights: each detection once, and the limits around them.
+    def light_curve(self, object_id: str, nights: str | None = None) -> Rows:
+        """Light curve from all alerts: each detection once, and the limits around them.
+
+        Parameters
+        ----------
+        nights
+            Only from the alerts of these nights, ``A`` or ``A..B``.
 
         Returns
         -------
         Rows
             The fields of the column ``lightcurve``, by time.
         """
-        return self._shaped(self._query(_LIGHT_CURVE, {"object_id": object_id}))
+        span = parse_nights(nights) if nights is not None else None
+        return self._shaped(self._query(_LIGHT_CURVE, {"object_id": object_id}, span))
 
     def cone(self, ra_deg: float, dec_deg: float, radius_arcsec: float) -> Rows:
-        """Alerts within a circle, the nearest first, with ``separation_arcsec``."""
+        """Alerts within a circle, the nearest first, with ``separation_arcsec``.
+
+        Parameters
+        ----------
+        ra_deg
+            Right ascension in degrees, taken modulo 360.
+        dec_deg
+            Declination in degrees, −90 to 90.
+
+        Raises
+        ------
+        UsageError
+            That is not a circle on the sky.
+        """
         check_cone(ra_deg, dec_deg, radius_arcsec)
+        # DuckDB takes no numbers of NumPy.
+        ra_deg, dec_deg, radius_arcsec = float(ra_deg) % 360, float(dec_deg), float(radius_arcsec)
         ranges = cell_ranges(ra_deg, dec_deg, radius_arcsec)
         query = (
             f"SELECT * FROM (SELECT {SEPARATION} AS separation_arcsec, * FROM science "
             f"WHERE {in_ranges(ranges)}) WHERE separation_arcsec <= $radius "
             "ORDER BY separation_arcsec, alert_id"
         )
-        place = {"ra": ra_deg, "dec": dec_deg, "radius": radius_arcsec}
-        return self._shaped(self._query(query, place))
+        centre = {"ra": ra_deg, "dec": dec_deg, "radius": radius_arcsec}
+        return self._shaped(self._query(query, centre))
 
     def night(
         self, night: str | int, columns: Sequence[str] | None = None, where: str | None = None
@@ -212,25 +236,25 @@ class Archive:
         found = self._query(query).to_pylist()
         if not found:
             raise UsageError(f"no science row has alert_id {alert_id} in {self._storage.root}")
-        row = self._again(lambda: self._raw_row(found[0]))
+        row = self._raw_row(found[0])
         return {cutout_name(name): decode_cutout(value) for name, value in row.items()}
 
     def _raw_row(self, science: dict[str, Any]) -> dict[str, Any]:
         """Cutouts of the raw row that a science row was computed from."""
-        night = science["night"]
-        folder = f"{night_folder(ONLINE['raw'], night)}/batch={science['batch']}"
-        paths = files_in(self._storage, folder)
-        if not paths:
-            paths = files_in(self._storage, night_folder(ARCHIVE["raw"], night))
-        rows = ds.dataset(
-            list(paths), filesystem=self._storage.filesystem, format="parquet", partitioning=None
-        )
-        cutouts = list(get_survey(science["survey"]).cutouts)
-        same = ds.field("healpix29") == science["healpix29"]
-        for name in ("topic", "partition", "offset"):
+        night = NightRange(science["night"], science["night"])
+        cutouts = get_survey(science["survey"]).cutouts
+        same = pc.field("batch") == science["batch"]
+        same = same & (pc.field("healpix29") == science["healpix29"])
+        for name in KafkaPosition._fields:
             same = same & (pc.field("ingest", name) == science[name])
-        table = rows.to_table(columns=cutouts, filter=same)
-        return dict(table.slice(0, 1).to_pylist()[0]) if table.num_rows else {}
+        found = first_row(
+            self._storage,
+            "raw",
+            night,
+            same,
+            lambda names: [name for name in names if name in cutouts],
+        )
+        return dict(found.to_pylist()[0]) if found is not None else {}
 
     def _query(
         self,
@@ -248,7 +272,8 @@ class Archive:
         files = {name: self._files(name, nights) for name in ONLINE}
         if not files["science"].nights:
             raise UsageError(self._nothing(nights))
-        set_views(self._connection, files)
+        with self._explained():
+            set_views(self._connection, files)
 
     def _nothing(self, nights: tuple[int, int] | None) -> str:
         """Why there are no rows, and where there are some."""
@@ -264,33 +289,53 @@ class Archive:
         )
 
     def _ask(self, query: str, values: dict[str, Any] | None) -> pa.Table:
-        try:
+        with self._explained():
             found = self._connection.sql(query, params=values)
             if found is None:
                 raise UsageError(f"the query {query!r} asks for nothing; give a SELECT")
-            return found.to_arrow_table()
+            return _with_unique_names(found.to_arrow_table())
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn DuckDB's errors into ours, of one line; after its own faults, connect again."""
+        try:
+            yield
         except duckdb.IOException:
-            raise  # a file is gone: `_again` lists them anew
+            raise  # a file is gone: `_again` lists them again
+        except (duckdb.InternalException, duckdb.FatalException) as error:
+            self._connection = connect()  # the old one answers nothing after this
+            raise UsageError(
+                f"DuckDB {duckdb.__version__} failed on this query ({one_line(error)}), a fault "
+                "of its own; write the query in another way, such as without ORDER BY or LIMIT"
+            ) from None
         except duckdb.Error as error:
-            raise UsageError(f"this query cannot be run: {error}") from None
+            raise _cannot_run(error) from None
 
     def _files(self, table: str, nights: tuple[int, int] | None) -> Files:
         return files_of(self._storage, table, *(nights or ()))
 
     def _again(self, read: Callable[[], T]) -> T:
         """Result of a read, tried again when a night was replaced while it was read."""
-        for _ in range(_TRIES - 1):
-            try:
-                return read()
-            except (duckdb.IOException, FileNotFoundError):
-                continue
         try:
-            return read()
+            return retry_while_replaced(read, GONE)
         except duckdb.IOException as error:
-            raise UsageError(f"this query cannot be run: {error}") from None
+            raise _cannot_run(error) from None
 
     def _shaped(self, rows: pa.Table) -> Rows:
         return rows if self._output == "arrow" else to_pandas(rows)
+
+
+def _cannot_run(error: duckdb.Error) -> UsageError:
+    return UsageError(f"this query cannot be run: {one_line(error)}")
+
+
+def _with_unique_names(rows: pa.Table) -> pa.Table:
+    """Table whose second column ``night`` is called ``night_1``, as in DuckDB's own tables."""
+    names: list[str] = []
+    for name in rows.column_names:
+        numbered = (f"{name}_{number}" for number in count(1))
+        names.append(name if name not in names else next(n for n in numbered if n not in names))
+    return rows.rename_columns(names)
 
 
 def to_pandas(rows: pa.Table) -> pd.DataFrame:

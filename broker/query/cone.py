@@ -12,6 +12,7 @@ from cdshealpix.nested import cone_search
 from broker.errors import UsageError
 
 _ORDER = 29
+_WHOLE_SKY_ARCSEC = 180 * 3600
 # Side of the 12 base cells, about; each order halves it.
 _BASE_CELL_DEG = 58.6
 # Great-circle distance by the haversine formula (Sinnott 1984), which keeps its digits at
@@ -30,14 +31,17 @@ def check_cone(ra_deg: float, dec_deg: float, radius_arcsec: float) -> None:
     Raises
     ------
     UsageError
-        The position or the radius is out of range.
+        The right ascension is not finite, or the declination or the radius is out of range.
     """
-    if not (0 <= ra_deg <= 360 and -90 <= dec_deg <= 90):
+    if not math.isfinite(ra_deg):
+        raise UsageError(f"right ascension {ra_deg} is not a number; give degrees, such as 196.55")
+    if not -90 <= dec_deg <= 90:
+        raise UsageError(f"declination {dec_deg} is not between -90 and 90; give degrees")
+    if not 0 < radius_arcsec <= _WHOLE_SKY_ARCSEC:
         raise UsageError(
-            f"({ra_deg}, {dec_deg}) is no position; give ra 0 to 360 and dec -90 to 90, in degrees"
+            f"radius {radius_arcsec} is not between 0 and {_WHOLE_SKY_ARCSEC} (180°); "
+            "give arcseconds"
         )
-    if not 0 < radius_arcsec <= 180 * 3600:
-        raise UsageError(f"{radius_arcsec} is no radius; give arcseconds, more than 0")
 
 
 def cell_ranges(ra_deg: float, dec_deg: float, radius_arcsec: float) -> list[tuple[int, int]]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from broker.strict_json import as_strict_json
 
 
 def flat(rows: pa.Table) -> pa.Table:
@@ -32,7 +33,7 @@ def as_text(value: Any) -> str:
     if isinstance(value, bytes):
         return f"<{len(value):,} bytes>"
     if isinstance(value, list | dict):
-        return json.dumps(value, default=as_text)
+        return as_strict_json(value)
     return str(value)
 
 

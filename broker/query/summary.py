@@ -1,18 +1,17 @@
-"""What the science table holds, counted."""
+"""Counts over the science table: alerts by class, reality, solar-system code and filter."""
 
 from __future__ import annotations
 
-import tomllib
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-import pyarrow.compute as pc
-import pyarrow.dataset as ds
-
 from broker.errors import UsageError
 from broker.query.archive import Archive
-from broker.tables.files import retry_while_replaced
+from broker.tables.filter_texts import FilterTexts
+from broker.tables.ledger import Ledger
+from broker.tables.stages import DISTRIBUTE
+from broker.tables.storage import Storage
 
 Counts = list[tuple[str, int]]
 
@@ -36,7 +35,8 @@ class ScienceSummary:
     """
 
     def __init__(self, survey_root: Path, nights: str | None = None) -> None:
-        self._root = survey_root
+        storage = Storage(str(survey_root))
+        self._ledger, self._texts = Ledger(storage), FilterTexts(storage)
         self._archive = Archive(survey_root, "arrow")
         self._nights = nights
 
@@ -75,33 +75,17 @@ class ScienceSummary:
     def _batches_by_filter(self) -> dict[str, dict[str, list[str]]]:
         """Name of a filter → digest of its text → batches that were sent with it."""
         found: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-        batches = [row["batch"] for row in self._rows("SELECT DISTINCT batch")]
-        # A batch that is being compacted has two rows, which are the same.
-        sent = retry_while_replaced(lambda: self._sent(batches))
-        by_batch = {row["key"]: row["by_filter"] for row in sent}
-        for batch, counts in by_batch.items():
-            for count in counts:
-                found[count["name"]][count["digest"]].append(batch)
+        batches = {row["batch"] for row in self._rows("SELECT DISTINCT batch")}
+        sent = self._ledger.commit_times(DISTRIBUTE).keys() & batches
+        for key, row in self._ledger.some_rows(DISTRIBUTE, sent).items():
+            for count in row.by_filter:
+                found[count.name][count.digest].append(key)
         return found
 
-    def _sent(self, batches: list[str]) -> list[dict[str, Any]]:
-        """What the ledger says of distributed batches: ``key, by_filter``."""
-        own = [self._root / f"ledger/stage=distribute/{batch}.parquet" for batch in batches]
-        paths = [path for path in own if path.is_file()]
-        paths += (self._root / "ledger/folded/stage=distribute").glob("*.parquet")
-        if not paths:
-            return []
-        wanted = pc.field("key").isin(batches)
-        tables = ds.dataset([*map(str, paths)])
-        rows: list[dict[str, Any]]
-        rows = tables.to_table(columns=["key", "by_filter"], filter=wanted).to_pylist()
-        return rows
-
-    def _matches(self, texts: dict[str, list[str]]) -> int:
+    def _matches(self, batches_by_text: dict[str, list[str]]) -> int:
         total = 0
-        for digest, batches in texts.items():
-            path = self._root / f"ledger/filters/{digest}.toml"
-            where = tomllib.loads(path.read_text("utf-8"))["where"] if path.is_file() else "false"
+        for digest, batches in batches_by_text.items():
+            where = self._texts.where(digest) or "false"
             listed = ", ".join(f"'{batch}'" for batch in batches)
             condition = f"batch IN ({listed}) AND (\n{where}\n)"
             try:

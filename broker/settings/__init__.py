@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from broker.settings.kafka import KafkaSettings
 from broker.settings.load import load_settings
-from broker.settings.paths import CONF_FOLDER, PROJECT_ROOT
+from broker.settings.paths import CONF_FOLDER, DATA_BASE, PROJECT_ROOT
 from broker.settings.section import ENV_PREFIX, Section
 from broker.settings.sections import (
     ArchiveSettings,
@@ -23,6 +23,7 @@ from broker.settings.sections import (
 
 __all__ = [
     "CONF_FOLDER",
+    "DATA_BASE",
     "ENV_PREFIX",
     "PROJECT_ROOT",
     "ArchiveSettings",

@@ -1,4 +1,4 @@
-"""Section ``[kafka]`` of the settings: clusters, topics, and who we are to them."""
+"""Section ``[kafka]`` of the settings: clusters, topics, and logins."""
 
 from __future__ import annotations
 
@@ -18,35 +18,60 @@ from broker.settings.login import (
 )
 from broker.settings.section import ENV_PREFIX, Section
 
+TOPIC_CHARACTERS = "[A-Za-z0-9._-]"
+"""Characters that Kafka takes in a topic's name."""
+
 
 class KafkaSettings(Section):
-    """Kafka clusters and topics, and who we are to them."""
+    """The clusters that alerts come from and go to, and the logins there."""
 
-    servers: str = Field(min_length=1, description="host:port[,host:port…] of the input cluster")
-    input_topic: str = Field(description="a topic, or a Java regular expression of topics")
+    servers: str = Field(min_length=1, description="Input cluster: host:port[,host:port…].")
+    input_topic: str = Field(
+        description="Topic of the survey's packets, or a Java regular expression of topics."
+    )
     security_protocol: SecurityProtocol = Field(
-        "PLAINTEXT", description="SSL: TLS; SASL: user and password, by SCRAM-SHA-512"
+        "PLAINTEXT",
+        description="PLAINTEXT, SSL (TLS proves the server), SASL_SSL (and SCRAM-SHA-512 the user) "
+        "or SASL_PLAINTEXT.",
     )
-    user: str = ""
-    password: SecretStr = Field(SecretStr(""), description="from the environment only")
-    password_file: Path | None = Field(None, description="holds the password instead")
+    user: str = Field("", description="User, with the protocols of SASL.")
+    password: SecretStr = Field(
+        SecretStr(""),
+        description="Password of the user, only from the environment variable "
+        "NIGHTJAR__KAFKA__PASSWORD; on a cluster, of every worker too.",
+    )
+    password_file: Path | None = Field(
+        None, description="File with the password; on a cluster, on every worker too."
+    )
     ca_file: Path | None = Field(
-        None, description="PEM certificates that vouch for the servers; none: the system's"
+        None, description="PEM certificates that vouch for the servers; not set: the system's."
     )
-    output_servers: str = Field("", description="empty: the same as `servers`")
+    output_servers: str = Field(
+        "", description="Cluster that filtered alerts go to; empty: the input cluster."
+    )
     output_prefix: str = Field(
         "nightjar",
-        # What Kafka takes in a topic's name, with room for a survey and a filter.
-        pattern=r"^[A-Za-z0-9._-]{1,80}$",
-        description="topics are <prefix>_<survey>_<filter>",
+        # A topic's name has at most 249 characters: this leaves room for a survey and a filter.
+        pattern=f"^{TOPIC_CHARACTERS}{{1,80}}$",
+        description="Output topics are <prefix>_<survey>_<filter>.",
     )
     output_security_protocol: SecurityProtocol | None = Field(
-        None, description="none: protocol, user, password and certificates as for `servers`"
+        None,
+        description="Protocol of the output cluster; not set: protocol, user, password and "
+        "certificates of the input cluster.",
     )
-    output_user: str = ""
-    output_password: SecretStr = Field(SecretStr(""), description="from the environment only")
-    output_password_file: Path | None = None
-    output_ca_file: Path | None = None
+    output_user: str = Field("", description="User at the output cluster.")
+    output_password: SecretStr = Field(
+        SecretStr(""),
+        description="Password at the output cluster, only from the environment variable "
+        "NIGHTJAR__KAFKA__OUTPUT_PASSWORD.",
+    )
+    output_password_file: Path | None = Field(
+        None, description="File with the password at the output cluster."
+    )
+    output_ca_file: Path | None = Field(
+        None, description="PEM certificates that vouch for the output servers."
+    )
 
     @model_validator(mode="after")
     def _logins_make_sense(self) -> KafkaSettings:
@@ -65,7 +90,7 @@ class KafkaSettings(Section):
         return {"bootstrap.servers": self.servers} | self._login("").client_options()
 
     def output_options(self) -> dict[str, str]:
-        """The same for the cluster that filtered alerts go to."""
+        """Options of the clients of the cluster that filtered alerts go to."""
         own = "" if self.output_security_protocol is None else "output_"
         servers = self.output_servers or self.servers
         return {"bootstrap.servers": servers} | self._login(own).client_options()
@@ -75,7 +100,7 @@ class KafkaSettings(Section):
         return {"kafka.bootstrap.servers": self.servers} | self._login("").spark_options()
 
     def _login(self, which: str) -> Login:
-        """What the input cluster (``""``) or the output cluster (``output_``) wants to know."""
+        """Login at the input cluster (``""``) or the output cluster (``output_``)."""
         protocol = getattr(self, f"{which}security_protocol")
         user, ca_file = getattr(self, f"{which}user"), getattr(self, f"{which}ca_file")
         if ca_file is not None:
@@ -98,7 +123,7 @@ class KafkaSettings(Section):
         return Secret(password), from_environment(variable)
 
     def _check_login(self, which: str) -> None:
-        """Refuse what contradicts itself; a password that lacks is found when it is wanted."""
+        """Refuse contradictions; a missing password is found when it is needed."""
         given_protocol = getattr(self, f"{which}security_protocol")
         protocol = given_protocol or "PLAINTEXT"
         named = f"kafka.{which}security_protocol = {given_protocol or '(not set)'}"
@@ -110,7 +135,7 @@ class KafkaSettings(Section):
         wrong = [f"kafka.{which}{key}" for key, is_given in given.items() if is_given]
         if protocol.startswith("SASL_"):
             if not given["user"]:
-                raise ValueError(f"{named} wants a user: set kafka.{which}user")
+                raise ValueError(f"{named} needs a user: set kafka.{which}user")
         elif given["user"] or given["password"] or given["password_file"]:
             raise ValueError(
                 f"{named} has no users, but {' and '.join(wrong)} is set; did you mean SASL_SSL?"

@@ -6,7 +6,6 @@ the environment, mean here what they mean there. Nothing in the file is ever run
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import shlex
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from broker.errors import SettingsError
+from broker.nearest import did_you_mean
 
 # That tool's keys and the settings that they are here.
 SETTINGS = {
@@ -126,8 +126,7 @@ def _expand(text: str, place: str, known: Mapping[str, str], used: set[str]) -> 
 def _note(key: str, path: Path) -> str:
     if key in UNUSED:
         return f"{key} in {path} is for that tool's Docker mode and not used here"
-    close = difflib.get_close_matches(key.upper(), [*SETTINGS, *UNUSED], n=1, cutoff=0.5)
-    hint = f"did you mean {close[0]}?" if close else f"known keys: {', '.join(SETTINGS)}"
+    hint = did_you_mean(key.upper(), [*SETTINGS, *UNUSED])
     raise SettingsError(f"{path}: unknown key {key}; {hint}")
 
 

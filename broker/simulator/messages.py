@@ -11,6 +11,7 @@ from typing import Any
 from broker.errors import InputError, UsageError
 from broker.packets.fields import field_paths, value_at
 from broker.packets.framing import Decoder, Encoder, Framing, detect_framing
+from broker.packets.reasons import Reason
 from broker.packets.schemas import Schema, canonical, schema_version
 from broker.simulator.fresh import with_fresh_ids
 from broker.surveys import SURVEYS, PacketPaths, closest_paths
@@ -220,7 +221,7 @@ class Framer:
             raise InputError(
                 f"schema {schema['name']} states no version major.minor to make an id of; "
                 "give --schema-id",
-                reason="schema_unknown",
+                reason=Reason.SCHEMA_UNKNOWN,
             )
         return int(major) * 100 + int(minor)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Protocol
 
 from broker.errors import CheckFailed, InputError, UsageError
+from broker.kafka.topic_names import is_pattern
+from broker.packets.reasons import Reason
 from broker.packets.schemas import load_schema
 from broker.settings import Settings, SimulatorSettings
 from broker.simulator import report
@@ -27,11 +28,9 @@ from broker.simulator.messages import FramedMessage, Framer, SimulatedAlert, Sto
 from broker.simulator.order import StoredNight
 from broker.simulator.send import Deliveries, Sender, prepare_topic
 from broker.simulator.sources import Group, ParquetNight, find_groups
-from broker.simulator.stopping import stop_signals
+from broker.stopping import stop_signals
 from broker.surveys import get_survey
 from broker.surveys.base import SCHEMAS_FOLDER
-
-_TOPIC = re.compile(r"[A-Za-z0-9._-]+")
 
 
 @dataclass(frozen=True)
@@ -112,7 +111,7 @@ def play_source(settings: Settings, plan: PlayPlan) -> Deliveries:
     with report.progress("Reading the alerts' times", len(groups)) as advance:
         night = StoredNight(groups, stored.decoder(), skipped, advance)
     if not night.available:
-        raise InputError(f"{source} holds no packet that can be read", reason="unreadable")
+        raise InputError(f"{source} holds no packet that can be read", reason=Reason.UNREADABLE)
     framer = _framer(settings, plan, stored)
     clock = SystemClock(sender.serve)
     play = Play(
@@ -225,7 +224,7 @@ class Play:
         try:
             yield self._framer.message(alert, number, days)
         except InputError as error:
-            if error.reason == "schema_unknown":  # so for all packets alike
+            if error.reason == Reason.SCHEMA_UNKNOWN:  # so for all packets alike
                 raise
             self._skipped(InputError(f"{alert.name}: {error}", reason=error.reason))
 
@@ -275,7 +274,7 @@ def _ready(settings: Settings) -> tuple[dict[str, str], str]:
     """Client options and the topic, which exists then."""
     wanted = settings.simulator
     topic = wanted.topic or settings.kafka.input_topic
-    if not _TOPIC.fullmatch(topic):
+    if is_pattern(topic):
         raise UsageError(f"{topic!r} is not the name of one topic; name one with --topic")
     if wanted.rate is not None and wanted.speed is not None:
         raise UsageError("a steady rate and the recorded cadence exclude each other; give one")

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from broker.errors import InputError
 from broker.packets.files import OnError, StoredPacket
 from broker.packets.framing import Encoder
+from broker.packets.reasons import Reason
 from broker.packets.schemas import Schema, load_schema, parse_schema, schema_text
 from broker.surveys import Survey
 
@@ -41,7 +42,7 @@ def iterate_rows(source: Path, survey: Survey, on_error: OnError) -> Iterator[St
         except InputError as error:
             on_error(error)
         except (OSError, pa.ArrowException) as error:
-            on_error(InputError(f"cannot read {path}: {error}", reason="unreadable"))
+            on_error(InputError(f"cannot read {path}: {error}", reason=Reason.UNREADABLE))
 
 
 class _RowEncoder:
@@ -66,7 +67,7 @@ def _rows_of(path: Path, encoder: _RowEncoder, on_error: OnError) -> Iterator[St
         if not columns:
             raise InputError(
                 f"{path} has none of the columns of a raw table ({', '.join(encoder.names[:5])}…)",
-                reason="unreadable",
+                reason=Reason.UNREADABLE,
             )
         kept = [_PACKET_COLUMN] if "ingest" in present else []
         number = 0

@@ -1,21 +1,18 @@
-"""Messages into one Kafka topic, every delivery confirmed."""
+"""Producer for one Kafka topic, every delivery confirmed."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
-from confluent_kafka.admin import AdminClient
-from confluent_kafka.cimpl import NewTopic
 
-from broker.errors import FatalError, UsageError
+from broker.errors import FatalError
+from broker.kafka.cluster import KafkaCluster
 
 MAX_MESSAGE_BYTES = 10 * 1024 * 1024
 _ANSWER_SECONDS = 5.0
-_POLL_SECONDS = 0.5
 _SHOWN_FAILURES = 3
 _PRODUCER = {
     "enable.idempotence": True,
@@ -133,63 +130,18 @@ class Sender:
 def prepare_topic(
     client: Mapping[str, str], topic: str, partitions: int, tell: Callable[[str], None]
 ) -> None:
-    """Create a topic, for messages of up to 10 MB, unless it is there.
+    """Create a topic, for messages of at most 10 MB, unless it exists.
 
     Raises
     ------
     FatalError
         Kafka does not answer, refuses the login or the topic.
     UsageError
-        The topic's name is impossible.
+        No topic can have this name or number of partitions.
     """
-    admin, known = _connect(client)
-    if topic not in known:
-        _create(admin, topic, partitions)
-    elif len(known[topic].partitions) != partitions:
-        tell(f"topic {topic} exists with {len(known[topic].partitions)} partitions; it keeps them")
-
-
-def _create(admin: AdminClient, topic: str, partitions: int) -> None:
-    new = NewTopic(
-        topic,
-        num_partitions=partitions,
-        replication_factor=-1,
-        config={"max.message.bytes": str(MAX_MESSAGE_BYTES)},
-    )
-    future = admin.create_topics([new], operation_timeout=_ANSWER_SECONDS)[topic]
-    try:
-        future.result(2 * _ANSWER_SECONDS)
-    except KafkaException as error:
-        reason = error.args[0]
-        if reason.code() == KafkaError.TOPIC_ALREADY_EXISTS:
-            return
-        if reason.code() in (KafkaError.TOPIC_EXCEPTION, KafkaError.INVALID_PARTITIONS):
-            raise UsageError(f"Kafka refuses the topic {topic!r}: {reason.str()}") from None
-        raise FatalError(f"cannot create the topic {topic!r}: {reason.str()}") from None
-
-
-def _connect(client: Mapping[str, str]) -> tuple[AdminClient, Mapping[str, Any]]:
-    """Admin client and the topics that it sees."""
-    errors: list[KafkaError] = []
-    options: dict[str, Any] = {**client, "error_cb": errors.append, "log_level": 0}
-    admin = AdminClient(options)
-    servers = client["bootstrap.servers"]
-    end = time.monotonic() + _ANSWER_SECONDS
-    while True:
-        try:
-            return admin, admin.list_topics(timeout=_POLL_SECONDS).topics
-        except KafkaException as error:
-            last = error.args[0].str()
-        admin.poll(0)  # calls errors.append
-        for seen in errors:
-            # The client tries these again for ever.
-            if seen.code() == KafkaError._AUTHENTICATION:
-                raise FatalError(f"Kafka at {servers} refuses the login: {seen.str()}")
-            if seen.code() == KafkaError._SSL:
-                raise FatalError(f"no TLS connection to Kafka at {servers}: {seen.str()}")
-        if time.monotonic() > end:
-            reason = errors[0].str() if errors else last
-            raise FatalError(
-                f"no Kafka answers at {servers} ({reason}); start one with "
-                "`bin/nightjar kafka start` or set kafka.servers"
-            )
+    cluster = KafkaCluster(client, _ANSWER_SECONDS, "kafka.servers")
+    found = cluster.topics().get(topic)
+    if found is None:
+        cluster.create_topic(topic, partitions, {"max.message.bytes": str(MAX_MESSAGE_BYTES)})
+    elif found != partitions:
+        tell(f"topic {topic} exists with {found} partitions; it keeps them")

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from broker.errors import InputError
 from broker.packets.files import OnError, StoredPacket, is_archive, iterate_packets, packet_files
+from broker.packets.reasons import Reason
 from broker.simulator.replay import iterate_rows
 from broker.surveys import Survey
 
@@ -53,14 +54,14 @@ class Spool:
             raise InputError(
                 f"cannot unpack {packet.name} to {tempfile.gettempdir()}: {error.strerror}; "
                 "set TMPDIR to a folder with more space",
-                reason="unreadable",
+                reason=Reason.UNREADABLE,
             ) from None
         self._places.append((packet.name, start, len(packet.value)))
 
     def read(self, number: int) -> StoredPacket:
         """Packet by its number."""
         if number >= len(self._places):
-            raise InputError("the archive changed while it was played", reason="unreadable")
+            raise InputError("the archive changed while it was played", reason=Reason.UNREADABLE)
         name, start, length = self._places[number]
         self._file.seek(start)
         return StoredPacket(name, self._file.read(length))

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 
 from broker.errors import LockHeld
+from broker.tables.layout import lock_path
 from broker.tables.storage import Storage
 
 
@@ -24,7 +25,7 @@ class StageLock:
 
     def __init__(self, storage: Storage, stage: str) -> None:
         if storage.is_local:
-            self.path = Path(storage.path(f"locks/{stage}"))
+            self.path = Path(storage.path(lock_path(stage)))
         else:
             name = storage.uri(stage).replace("/", "_")
             self.path = Path(f"/tmp/nightjar-{os.getuid()}") / name

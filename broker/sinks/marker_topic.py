@@ -1,8 +1,9 @@
-"""What has been published, told by Kafka itself: the topic ``<prefix>_<survey>_published``.
+"""Marker topic ``<prefix>_<survey>_published``: Kafka's own record of what was sent.
 
-It has one message per batch, sent in the transaction of that batch's alerts, so a batch that is
-named here was sent whole, whatever became of the process; and one message per filter, the latest
-of which says what its topic is. The topic is compacted, so both stay.
+It has one message per batch, sent in the transaction of that batch's alerts, so a batch that has
+a message was sent whole, whatever happened to the process afterwards; and one message per filter,
+the latest of which names its topic. The topic is compacted, so both stay. Its name and the keys of
+its messages never change: with another name, the next start would send batches a second time.
 """
 
 from __future__ import annotations
@@ -19,8 +20,6 @@ from broker.sinks.transactions import OutgoingMessage
 from broker.tables.ledger_row import FilterCount, LedgerRow
 from broker.tables.stages import DISTRIBUTE, SCIENCE
 
-NAME = "published"
-"""Ending of the topic; no filter may have this name."""
 TOPIC_CONFIG = {"cleanup.policy": "compact", "message.timestamp.type": "LogAppendTime"}
 _BATCH = "batch:"
 _FILTER = "filter:"
@@ -28,7 +27,7 @@ _FILTER = "filter:"
 
 @dataclass(frozen=True)
 class SentFilter:
-    """A filter as its subscribers know it."""
+    """A filter's description for subscribers."""
 
     name: str
     topic: str
@@ -37,19 +36,19 @@ class SentFilter:
     payload: str
     schema_fingerprint: str
     active: bool = True
-    """Whether the filter still runs; the topic stays until it has expired."""
+    """Whether the filter still runs; without it the topic keeps its messages until they expire."""
 
 
 @dataclass(frozen=True)
 class MarkerTopic:
-    """All that the topic tells.
+    """Content of the marker topic.
 
     Parameters
     ----------
     batches
         Key of a batch → its ledger row.
     sent_at
-        Key of a batch → when Kafka took it.
+        Key of a batch → when Kafka stored it.
     filters
         Name of a filter → its latest description.
     """
@@ -59,17 +58,26 @@ class MarkerTopic:
     filters: dict[str, SentFilter] = field(default_factory=dict)
 
     def with_filters(self, now: Iterable[SentFilter]) -> MarkerTopic:
-        """The same with the filters that run now, once that has been published too."""
+        """Content of the topic once the filters that run ``now`` were described in it."""
         return replace(self, filters=self.filters | _changes(self.filters, now))
 
+    def successor(self, name: str) -> SentFilter | None:
+        """Running filter that continues a stopped one: both have sent with the same digest.
 
-def topic_of(prefix: str, survey: str, name: str) -> str:
-    """Topic of a filter, or of what has been published (`NAME`)."""
-    return f"{prefix}_{survey}_{name}"
+        A filter keeps its digest when it is renamed, and may change its condition later; so any
+        digest that the successor has ever sent with counts, but only the last one of ``name``.
+        """
+        stopped = self.filters[name]
+        if stopped.active:
+            return None
+        counts = (count for row in self.batches.values() for count in row.by_filter)
+        same = {count.name for count in counts if count.digest == stopped.digest}
+        running = (self.filters[other] for other in sorted(same & self.filters.keys()))
+        return next((other for other in running if other.active), None)
 
 
 def batch_message(topic: str, row: LedgerRow) -> OutgoingMessage:
-    """Message that names a batch as published."""
+    """Message that marks a batch as sent."""
     record = {
         "survey": row.survey,
         "batch": row.key,
@@ -85,7 +93,7 @@ def batch_message(topic: str, row: LedgerRow) -> OutgoingMessage:
 def filter_messages(
     topic: str, known: Mapping[str, SentFilter], now: Iterable[SentFilter]
 ) -> list[OutgoingMessage]:
-    """Messages on filters that are new, have changed, or don't run any more."""
+    """Messages on filters that are new, have changed or have stopped."""
     return [
         OutgoingMessage(topic, 0, f"{_FILTER}{name}".encode(), _json(asdict(item)))
         for name, item in _changes(known, now).items()
@@ -99,31 +107,31 @@ def read_marker_topic(
     patience_seconds: float,
     known: Container[str] = (),
 ) -> MarkerTopic:
-    """Everything that the topic tells, up to its end.
+    """Read the topic up to its end.
 
     Parameters
     ----------
     known
-        Keys of batches to pass over.
+        Keys of batches to leave out.
 
     Raises
     ------
     FatalError
-        The topic cannot be read, or somebody else has written to it.
+        The topic cannot be read, or has a message that distribute did not write.
     """
-    published = MarkerTopic()
+    content = MarkerTopic()
     for message in read_committed(options, topic, partitions, patience_seconds):
         key, value = (message.key() or b"").decode(), message.value()
         if value is None or key.removeprefix(_BATCH) in known:
             continue
         try:
-            _take(published, key, json.loads(value), message.timestamp()[1])
+            _take(content, key, json.loads(value), message.timestamp()[1])
         except (ValueError, KeyError, TypeError, AttributeError):
             raise LedgerError(
-                f"topic {topic} has a message at offset {message.offset()} that distribute has "
-                "not written; only distribute may write to it"
+                f"topic {topic} has a message at offset {message.offset()} that distribute did "
+                "not write; only distribute may write to it"
             ) from None
-    return published
+    return content
 
 
 def _changes(known: Mapping[str, SentFilter], now: Iterable[SentFilter]) -> dict[str, SentFilter]:
@@ -136,14 +144,14 @@ def _changes(known: Mapping[str, SentFilter], now: Iterable[SentFilter]) -> dict
     return {name: item for name, item in (running | gone).items() if known.get(name) != item}
 
 
-def _take(published: MarkerTopic, key: str, record: dict[str, Any], at_ms: int) -> None:
+def _take(content: MarkerTopic, key: str, record: dict[str, Any], at_ms: int) -> None:
     if key.startswith(_FILTER):
         item = SentFilter(**record)
-        published.filters[item.name] = item
+        content.filters[item.name] = item
     elif key.startswith(_BATCH):
         row = _ledger_row(record)
-        published.batches[row.key] = row
-        published.sent_at[row.key] = dt.datetime.fromtimestamp(at_ms / 1000, dt.UTC)
+        content.batches[row.key] = row
+        content.sent_at[row.key] = dt.datetime.fromtimestamp(at_ms / 1000, dt.UTC)
 
 
 def _ledger_row(record: Mapping[str, Any]) -> LedgerRow:

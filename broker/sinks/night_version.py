@@ -16,15 +16,21 @@ from typing import TYPE_CHECKING
 from broker.sinks.faults import fault_point
 from broker.tables.closed_nights import ClosedNight, ClosedNights, to_table
 from broker.tables.files import version_of
-from broker.tables.layout import ARCHIVE, VERSIONS, night_folder
+from broker.tables.layout import (
+    ARCHIVE,
+    SEAL,
+    closed_night_path,
+    night_folder,
+    staging_folder,
+    version_folder,
+)
 from broker.tables.stages import ARCHIVE as ARCHIVE_STAGE
 from broker.tables.storage import Storage
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-_STAGING = f"staging/{ARCHIVE_STAGE}"
-_SEAL = "ledger.parquet"
+_STAGING = staging_folder(ARCHIVE_STAGE)
 # Several row groups a file, each small enough that skipping all but one pays.
 _ROW_GROUP_BYTES = 16 * 1024 * 1024
 # Ids are spread all over a table that is sorted by sky; a filter per row group finds them.
@@ -73,12 +79,12 @@ class NightVersion:
 
     def seal(self, row: ClosedNight) -> None:
         """Declare the staged tables final."""
-        self.storage.write_table(to_table(row), f"{self.folder}/{_SEAL}")
+        self.storage.write_table(to_table(row), f"{self.folder}/{SEAL}")
 
     @property
     def sealed(self) -> ClosedNight | None:
         """Row of a sealed try; None before."""
-        path = f"{self.folder}/{_SEAL}"
+        path = f"{self.folder}/{SEAL}"
         return ClosedNights(self.storage).read(path) if self.storage.exists(path) else None
 
     def publish(self, row: ClosedNight) -> None:
@@ -92,7 +98,7 @@ class NightVersion:
 
     def commit(self) -> None:
         """Move the row into the ledger and drop what is left of the staged folder."""
-        self.storage.move(f"{self.folder}/{_SEAL}", ClosedNights.path(self.night, self.key))
+        self.storage.move(f"{self.folder}/{SEAL}", closed_night_path(self.night, self.key))
         fault_point(ARCHIVE_STAGE, "after_commit")
         self.discard()
 
@@ -125,7 +131,7 @@ class NightVersion:
 
     def _kept(self, table: str) -> str:
         """Where the state before this one is kept."""
-        return f"{night_folder(VERSIONS[table], self.night)}/state={int(self.key) - 1:06d}"
+        return version_folder(table, self.night, f"{int(self.key) - 1:06d}")
 
 
 def finish(attempt: NightVersion, row: ClosedNight) -> None:

@@ -1,7 +1,7 @@
-"""Packets that go out, encoded in the executors with a schema derived from the rows' own types.
+"""Outgoing packet formats: Avro schemas derived from Spark types, encoded in the executors.
 
-Defaults and documentation are left out: the schema travels as the key of
-every message, and whoever reads with the writer's own schema needs neither.
+The schemas have neither defaults nor documentation: they are the key of every message, and a
+reader that uses the writer's own schema needs neither.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from pyspark.sql.types import (
 from broker.packets.schemas import fingerprint, parse_schema_text
 
 VERSION = "1.0"
-"""Of the packets' make-up; which columns a science row has is in the schema itself."""
+"""Version of the packets' format; the columns of a science row are in the schema itself."""
 _AVRO_TYPES: dict[DataType, Any] = {
     BooleanType(): "boolean",
     IntegerType(): "int",
@@ -46,13 +46,13 @@ _AVRO_TYPES: dict[DataType, Any] = {
 
 
 @dataclass(frozen=True)
-class PacketKind:
-    """One make-up of packets: its columns and its schema.
+class PacketFormat:
+    """Format of packets: columns and Avro schema.
 
     Parameters
     ----------
     columns
-        The packet's top-level fields, in order.
+        Top-level fields of a packet, in order.
     schema
         Writer schema as compact JSON.
     """
@@ -62,23 +62,23 @@ class PacketKind:
 
     @property
     def fingerprint(self) -> str:
-        """Short identity of the schema."""
+        """Fingerprint of the schema."""
         return fingerprint(parse_schema_text(self.schema.encode()))
 
     def encoded(self) -> Column:
-        """The packet as a bare Avro datum."""
+        """Column of packets as bare Avro data."""
         return to_avro(F.struct(*self.columns), self.schema)
 
 
 def packet_schema(fields: StructType, survey: str) -> str:
-    """Writer schema of packets with these fields, as compact JSON.
+    """Derive the writer schema of packets with these fields, as compact JSON.
 
     Parameters
     ----------
     fields
         Type of the struct that is encoded.
     survey
-        Whose alerts they are: the schema is called ``nightjar.<survey>.alert``.
+        Survey of the alerts: the schema is called ``nightjar.<survey>.alert``.
     """
     record = _record(fields, "alert", "") | {"namespace": f"nightjar.{survey}", "version": VERSION}
     return json.dumps(record, separators=(",", ":"))
@@ -96,14 +96,14 @@ def _record(fields: StructType, name: str, prefix: str) -> dict[str, Any]:
 
 
 def _field_type(field: StructField, path: str) -> Any:
-    kind = _avro_type(field.dataType, path)
-    return ["null", kind] if field.nullable else kind
+    avro_type = _avro_type(field.dataType, path)
+    return ["null", avro_type] if field.nullable else avro_type
 
 
-def _avro_type(kind: DataType, path: str) -> Any:
+def _avro_type(dtype: DataType, path: str) -> Any:
     """Avro type of a column; a record is called after the path to it, since names occur once."""
-    if isinstance(kind, StructType):
-        return _record(kind, path, f"{path}_")
-    if isinstance(kind, ArrayType):
-        return {"type": "array", "items": ["null", _avro_type(kind.elementType, path)]}
-    return _AVRO_TYPES[kind]
+    if isinstance(dtype, StructType):
+        return _record(dtype, path, f"{path}_")
+    if isinstance(dtype, ArrayType):
+        return {"type": "array", "items": ["null", _avro_type(dtype.elementType, path)]}
+    return _AVRO_TYPES[dtype]

@@ -14,21 +14,29 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
-import pyarrow.dataset as ds
-import pyarrow.parquet as pq
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from broker.errors import PublishError
 from broker.sinks.faults import fault_point
-from broker.tables.layout import AREAS
+from broker.tables.files import files_in, rows_in
+from broker.tables.layout import (
+    AREAS,
+    SEAL,
+    batch_folder,
+    ledger_path,
+    night_folder,
+    nights_in,
+    staging_folder,
+)
 from broker.tables.ledger import Ledger
 from broker.tables.ledger_row import LedgerRow, to_table
+from broker.tables.read_arrow import Columns, read_files
 from broker.tables.storage import Storage
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
     from pyspark.sql.types import StructType
-
-_SEAL = "ledger.parquet"
 
 
 @dataclass(frozen=True)
@@ -43,7 +51,7 @@ class Attempt:
     @property
     def folder(self) -> str:
         """Where everything unfinished of this attempt is."""
-        return f"staging/{self.stage}/{self.key}.{self.run}"
+        return f"{staging_folder(self.stage)}/{self.key}.{self.run}"
 
     def stage_table(self, rows: DataFrame, table: str) -> None:
         """Write rows, which have a column ``night``, to the staged table; further calls add."""
@@ -61,33 +69,25 @@ class Attempt:
     def rows_by_night(self, table: str) -> dict[int, int]:
         """Rows staged for each night, from the files' footers."""
         counts = {}
-        for name in self._nights(table):
-            folder = f"{self.table_folder(table)}/{name}"
-            files = [f for f in self.storage.names(folder) if f.endswith(".parquet")]
-            counts[int(name.removeprefix("night="))] = sum(
-                self._rows_of_file(f"{folder}/{file}") for file in files
-            )
+        for night in self._nights(table):
+            files = files_in(self.storage, night_folder(self.table_folder(table), night))
+            counts[night] = sum(rows_in(self.storage, file) for file in files)
         return counts
 
     def count_by(self, table: str, column: str) -> dict[str, int]:
         """Rows staged for each value of a text column."""
-        if not self._nights(table):
-            return {}
-        staged = ds.dataset(
-            self.storage.path(self.table_folder(table)),
-            filesystem=self.storage.filesystem,
-            format="parquet",
-        )
-        counts = staged.to_table(columns=[column])[column].value_counts().to_pylist()
+        staged = self.columns_of(table, {column: (pc.field(column), pa.string())})
+        counts = staged[column].value_counts().to_pylist()
         return {item["values"]: item["counts"] for item in counts}
 
-    def _rows_of_file(self, path: str) -> int:
-        with self.storage.filesystem.open_input_file(self.storage.path(path)) as file:
-            return int(pq.read_metadata(file).num_rows)
+    def columns_of(self, table: str, columns: Columns) -> pa.Table:
+        """Columns of all staged rows."""
+        folders = [night_folder(self.table_folder(table), night) for night in self._nights(table)]
+        files = [file for folder in folders for file in files_in(self.storage, folder)]
+        return read_files(self.storage, files, columns)
 
-    def _nights(self, table: str) -> list[str]:
-        names = self.storage.names(self.table_folder(table))
-        return [name for name in names if name.startswith("night=")]
+    def _nights(self, table: str) -> list[int]:
+        return nights_in(self.storage.names(self.table_folder(table)))
 
     def discard(self) -> None:
         """Delete everything of this attempt."""
@@ -95,25 +95,26 @@ class Attempt:
 
     def seal(self, row: LedgerRow) -> None:
         """Declare the staged tables final."""
-        self.storage.write_table(to_table(row), f"{self.folder}/{_SEAL}")
+        self.storage.write_table(to_table(row), f"{self.folder}/{SEAL}")
 
     @property
     def is_sealed(self) -> bool:
         """Whether the batch may never be computed again."""
-        return self.storage.exists(f"{self.folder}/{_SEAL}")
+        return self.storage.exists(f"{self.folder}/{SEAL}")
 
     def publish(self) -> None:
         """Move each staged night to its table."""
         for table, area in AREAS.items():
             for night in self._nights(table):
                 self.storage.move(
-                    f"{self.table_folder(table)}/{night}", f"{area}/{night}/batch={self.key}"
+                    night_folder(self.table_folder(table), night),
+                    batch_folder(area, night, self.key),
                 )
                 fault_point(self.stage, "mid_publish")
 
     def commit(self) -> None:
         """Move the row into the ledger and drop what is left of the staged folder."""
-        self.storage.move(f"{self.folder}/{_SEAL}", Ledger.path(self.stage, self.key))
+        self.storage.move(f"{self.folder}/{SEAL}", ledger_path(self.stage, self.key))
         fault_point(self.stage, "after_commit")
         self.discard()
 
@@ -147,7 +148,7 @@ class Publisher:
     def recover(self) -> list[str]:
         """Finish sealed batches, delete the rest; keys of the batches that were finished."""
         finished = []
-        for name in self.storage.names(f"staging/{self.stage}"):
+        for name in self.storage.names(staging_folder(self.stage)):
             key, _, run = name.rpartition(".")
             attempt = Attempt(self.storage, self.stage, key, run)
             if attempt.is_sealed and not self.ledger.has(self.stage, key):

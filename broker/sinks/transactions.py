@@ -1,4 +1,4 @@
-"""Kafka transactions: what one of them sends is seen whole by readers, once, or not at all."""
+"""Transactional Kafka producer: readers see all messages of a transaction, once, or none."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
+from broker.deadline import Deadline
 from broker.errors import FatalError, PublishError
 from broker.kafka.errors import ErrorCallback
 from broker.sinks.faults import fault_point
@@ -55,7 +56,7 @@ def partition_of(object_id: bytes, partitions: int) -> int:
 
 
 class Transactions:
-    """The one live sender of a stage; whoever starts later with the same id shuts this one out.
+    """Transactional producer of a stage; one that starts later with the same id shuts it out.
 
     Parameters
     ----------
@@ -64,7 +65,7 @@ class Transactions:
     transactional_id
         The same for every start of the stage.
     timeout_seconds
-        A broker may stay away so long.
+        Longest time that the cluster may be away.
     stage
         Name of the stage, for fault points and messages.
     """
@@ -77,7 +78,7 @@ class Transactions:
         self._timeout_seconds = timeout_seconds
         self._transaction_seconds = timeout_seconds + _TRANSACTION_MARGIN_S
         self._stage = stage
-        self._trouble = ErrorCallback(self._servers)
+        self._errors = ErrorCallback(self._servers)
         self._producer = Producer(self._options(options))
         self._began = 0.0
 
@@ -89,7 +90,11 @@ class Transactions:
         FatalError
             The cluster does not answer, or refuses us.
         """
-        self._until(self._producer.init_transactions, self._timeout_seconds, "begins no work")
+        self._until(
+            self._producer.init_transactions,
+            self._timeout_seconds,
+            "did not initialise the transactional producer",
+        )
 
     def transact(self, send_all: Callable[[Send], None]) -> None:
         """Send messages in one transaction; when this returns, readers see them all.
@@ -114,7 +119,8 @@ class Transactions:
                 self._refuse_fatal(error)
                 self._abort()
                 if not tries_left:
-                    raise PublishError(self._reason("does not take the messages", error)) from None
+                    what = f"refused the transaction {_TRIES} times"
+                    raise PublishError(self._reason(what, error)) from None
             except _SenderEnded:
                 raise
             except BaseException:
@@ -129,7 +135,9 @@ class Transactions:
         send_all(self._send)
         fault_point(self._stage, "before_kafka_commit")
         self._until(
-            self._producer.commit_transaction, self._timeout_seconds, "does not take the messages"
+            self._producer.commit_transaction,
+            self._timeout_seconds,
+            "did not commit the transaction",
         )
         fault_point(self._stage, "after_kafka_commit")
 
@@ -146,7 +154,7 @@ class Transactions:
                 break
             except BufferError:
                 self._producer.poll(0.1)
-                self._trouble.check()
+                self._errors.check()
             except KafkaException as error:
                 self._refuse_too_large(message, error)
                 raise
@@ -154,11 +162,13 @@ class Transactions:
         fault_point(self._stage, "mid_send")
 
     def _abort(self) -> None:
-        self._until(self._producer.abort_transaction, _ABORT_SECONDS, "does not answer any more")
+        self._until(
+            self._producer.abort_transaction, _ABORT_SECONDS, "did not abort the transaction"
+        )
 
     def _until(self, call: Callable[[float], None], patience_seconds: float, what: str) -> None:
-        """Call again while the client says that trying again may help, in short steps."""
-        deadline = time.monotonic() + patience_seconds
+        """Call again, in short steps, while the client says that trying again may help."""
+        deadline = Deadline(patience_seconds)
         while True:
             try:
                 return call(_STEP_SECONDS)
@@ -166,12 +176,13 @@ class Transactions:
                 # Calls back with the cause; the poll itself fails once the client has given up.
                 with suppress(KafkaException):
                     self._producer.poll(0)
-                self._trouble.check(error.args[0])
+                self._errors.check(error.args[0])
                 self._refuse_fatal(error)
                 if not error.args[0].retriable():
                     raise
-                if time.monotonic() > deadline:
-                    raise PublishError(self._reason(what, error)) from None
+                if deadline.has_passed:
+                    within = f"{what} within {patience_seconds:g} s"
+                    raise PublishError(self._reason(within, error)) from None
 
     def _refuse_fatal(self, error: KafkaException) -> None:
         cause: KafkaError = error.args[0]
@@ -203,9 +214,9 @@ class Transactions:
 
     def _reason(self, what: str, error: KafkaException) -> str:
         return (
-            f"Kafka at {self._servers} {what}: {error.args[0].str()} ({self._trouble.reason}), "
-            f"after {self._timeout_seconds:g} s (distribute.delivery_timeout_seconds). Nothing is "
-            "lost: the next start continues here"
+            f"Kafka at {self._servers} {what}: {error.args[0].str()} ({self._errors.reason}). "
+            "Nothing is lost: the next start continues here. "
+            "distribute.delivery_timeout_seconds says how long Kafka may be away"
         )
 
     def _options(self, options: Mapping[str, str]) -> dict[str, Any]:
@@ -220,7 +231,7 @@ class Transactions:
             "linger.ms": 100,
             # All that waits to be sent is held here, whatever the size of a batch.
             "queue.buffering.max.kbytes": 65_536,
-            "error_cb": self._trouble,
+            "error_cb": self._errors,
             "log_level": 0,
             "logger": _SILENT,
         }

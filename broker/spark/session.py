@@ -9,7 +9,9 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from broker.errors import SettingsError
-from broker.settings import CONF_FOLDER, PROJECT_ROOT
+from broker.settings import CONF_FOLDER
+from broker.settings.jars import jars
+from broker.spark.jvm import has_class, system_property
 
 # Without these one flipped bit in a length makes Avro allocate gigabytes, at every restart.
 AVRO_LIMITS = {
@@ -47,9 +49,11 @@ def _launch_options() -> dict[str, str]:
     if "PYSPARK_GATEWAY_PORT" in os.environ:
         return {}
     conf = os.environ.setdefault("SPARK_CONF_DIR", str(CONF_FOLDER))
-    jars = sorted(str(jar) for jar in (PROJECT_ROOT / "jars/spark").glob("*.jar"))
-    ours = Path(conf).resolve() == CONF_FOLDER
-    return {"spark.jars": ",".join(jars)} if ours else {}
+    if Path(conf).resolve() != CONF_FOLDER:
+        return {}
+    home = os.environ.get("JAVA_HOME")
+    folder = jars("spark", f"{home}/bin/java" if home else "java")
+    return {"spark.jars": ",".join(sorted(map(str, folder.glob("*.jar"))))}
 
 
 def check_decoder_can_run(spark: SparkSession) -> None:
@@ -61,9 +65,7 @@ def check_decoder_can_run(spark: SparkSession) -> None:
         Says what to add to the command line.
     """
     _check_connectors(spark)
-    jvm = spark.sparkContext._jvm
-    assert jvm is not None
-    missing = [k for k, v in AVRO_LIMITS.items() if jvm.System.getProperty(k) != str(v)]
+    missing = [k for k, v in AVRO_LIMITS.items() if system_property(spark, k) != str(v)]
     options = spark.conf.get("spark.executor.extraJavaOptions", "") or ""
     if not str(spark.sparkContext.master).startswith("local"):
         missing += [k for k, v in AVRO_LIMITS.items() if f"-D{k}={v}" not in options]
@@ -78,15 +80,11 @@ def check_decoder_can_run(spark: SparkSession) -> None:
 
 
 def _check_connectors(spark: SparkSession) -> None:
-    jvm = spark.sparkContext._jvm
-    assert jvm is not None
-    loader = jvm.Thread.currentThread().getContextClassLoader()
     for name in (
         "org.apache.spark.sql.kafka010.KafkaSourceProvider",
         "org.apache.spark.sql.avro.AvroDataToCatalyst",
     ):
-        path = name.replace(".", "/") + ".class"
-        if loader.getResource(path) is None:
+        if not has_class(spark, name):
             raise SettingsError(
                 f"Spark has no {name}: run `bin/nightjar --version` once, which fetches the jars, "
                 "and start with SPARK_CONF_DIR=conf from the checkout; elsewhere give\n"

@@ -9,11 +9,15 @@ from typing import Literal
 import pyarrow as pa
 
 from broker.errors import LedgerError
-from broker.tables.layout import night_of
+from broker.tables.layout import (
+    CLOSED_NIGHTS,
+    closed_night_folder,
+    closed_night_path,
+    night_of,
+)
 from broker.tables.storage import Storage
 
 Kind = Literal["closed", "late", "merged", "reprocessed"]
-FOLDER = "ledger/closed"
 
 
 @dataclass(frozen=True)
@@ -140,18 +144,13 @@ class ClosedNights:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
 
-    @staticmethod
-    def path(night: int, key: str) -> str:
-        """File of one state of a night."""
-        return f"{FOLDER}/night={night}/{key}.parquet"
-
     def nights(self) -> list[int]:
         """All nights that are closed, in order."""
-        return [night_of(name) for name in self._storage.names(FOLDER)]
+        return [night_of(name) for name in self._storage.names(CLOSED_NIGHTS)]
 
     def keys(self, night: int) -> list[str]:
         """Keys of all states that a night has had, oldest first."""
-        names = self._storage.names(f"{FOLDER}/night={night}")
+        names = self._storage.names(closed_night_folder(night))
         return [name.removesuffix(".parquet") for name in names if name.endswith(".parquet")]
 
     def current(self, night: int) -> ClosedNight | None:
@@ -161,7 +160,7 @@ class ClosedNights:
 
     def state(self, night: int, key: str) -> ClosedNight:
         """One state that a night has, or has had."""
-        return self.read(self.path(night, key))
+        return self.read(closed_night_path(night, key))
 
     def next_key(self, night: int) -> str:
         """Key of the night's next state."""

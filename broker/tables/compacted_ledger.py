@@ -8,7 +8,9 @@ from collections.abc import Collection, Iterator, Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from broker.tables.ledger_row import LEDGER_SCHEMA, LedgerRow, from_table
+from broker.tables.layout import compacted_folder
+from broker.tables.ledger_row import LedgerRow, from_table
+from broker.tables.ledger_schema import LEDGER_SCHEMA
 from broker.tables.storage import Storage
 
 
@@ -53,17 +55,12 @@ class CompactedLedger:
 
     def add(self, stage: str, rows: pa.Table) -> None:
         """Write rows, a table of `LEDGER_SCHEMA`, into a file of their own, power cut or not."""
-        path = f"{self.folder(stage)}/{uuid.uuid4().hex}.parquet"
+        path = f"{compacted_folder(stage)}/{uuid.uuid4().hex}.parquet"
         self._storage.write_table(rows, path)
         self._storage.sync(path)
 
-    @staticmethod
-    def folder(stage: str) -> str:
-        """Folder of a stage's files."""
-        return f"ledger/folded/stage={stage}"
-
     def _files(self, stage: str) -> list[str]:
-        folder = self.folder(stage)
+        folder = compacted_folder(stage)
         return [f"{folder}/{n}" for n in self._storage.names(folder) if not n.startswith(".")]
 
     def _times_in(self, path: str) -> dict[str, float]:

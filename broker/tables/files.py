@@ -6,7 +6,7 @@ A batch is online first, and online *and* in the archive for some days after its
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -14,7 +14,15 @@ import pyarrow.parquet as pq
 from pyarrow import fs
 
 from broker.errors import LedgerError
-from broker.tables.layout import ARCHIVE, ONLINE, night_folder, night_of
+from broker.tables.layout import (
+    ARCHIVE,
+    AREAS,
+    ONLINE,
+    batch_folder,
+    batch_of,
+    night_folder,
+    nights_in,
+)
 from broker.tables.storage import Storage
 
 T = TypeVar("T")
@@ -95,7 +103,7 @@ def files_of(storage: Storage, table: str, first: int = 0, last: int = 99_999_99
     archived = _by_folder(storage, ARCHIVE[table], first, last)
     taken = {
         night: _batches_in_files(storage, archived[night,])
-        for night in {place[0] for place in online}
+        for night in {night for night, _ in online}
         if (night,) in archived
     }
     return Files(
@@ -108,14 +116,46 @@ def files_of(storage: Storage, table: str, first: int = 0, last: int = 99_999_99
     )
 
 
-def retry_while_replaced(read: Callable[[], T]) -> T:
-    """Result of listing and reading files, again when some were replaced in between."""
+def retry_while_replaced(
+    read: Callable[[], T], gone: tuple[type[Exception], ...] = (FileNotFoundError,)
+) -> T:
+    """Result of listing and reading files, again when some were replaced in between.
+
+    Parameters
+    ----------
+    gone
+        What the engine raises for a file that is gone.
+    """
     for _ in range(_TRIES - 1):
         try:
             return read()
-        except FileNotFoundError:
+        except gone:
             continue
     return read()
+
+
+def online_batches(storage: Storage, table: str, night: int, keys: Iterable[str]) -> list[str]:
+    """Keys of those batches that have rows of a night online."""
+    area = AREAS[table]
+    return [key for key in keys if storage.exists(batch_folder(area, night, key))]
+
+
+def rows_by_batch(storage: Storage, table: str) -> dict[tuple[int, str], int]:
+    """Night and batch → rows in the files of a table that batches are published to."""
+
+    def count() -> dict[tuple[int, str], int]:
+        return {
+            (night, key): sum(rows_in(storage, path) for path in paths)
+            for (night, key), paths in _by_folder(storage, AREAS[table], 0, 99_999_999).items()
+        }
+
+    return retry_while_replaced(count)
+
+
+def rows_in(storage: Storage, path: str) -> int:
+    """Rows of a file, given as `files_in` does, from its footer."""
+    with storage.filesystem.open_input_file(path) as file:
+        return int(pq.read_metadata(file).num_rows)
 
 
 def archived_batches(storage: Storage, table: str, night: int) -> frozenset[str]:
@@ -135,6 +175,14 @@ def files_in(storage: Storage, folder: str) -> tuple[str, ...]:
     return tuple(storage.path(f"{folder}/{name}") for name in names if name.endswith(".parquet"))
 
 
+def files_below(storage: Storage, folder: str) -> tuple[str, ...]:
+    """Parquet files of a folder and of those in it, sorted, as paths of the file system."""
+    selector = fs.FileSelector(storage.path(folder), allow_not_found=True, recursive=True)
+    found = storage.filesystem.get_file_info(selector)
+    is_file = fs.FileType.File
+    return tuple(sorted(i.path for i in found if i.type == is_file and i.extension == "parquet"))
+
+
 def _batches_in_files(storage: Storage, files: Sequence[str]) -> frozenset[str]:
     one_of_each = {version_of(file): file for file in files}
     found: frozenset[str] = frozenset()
@@ -147,16 +195,12 @@ def _batches_in_files(storage: Storage, files: Sequence[str]) -> frozenset[str]:
 def _by_folder(
     storage: Storage, area: str, first: int, last: int
 ) -> dict[tuple[Any, ...], tuple[str, ...]]:
-    """Night, and batch if there is such a folder, → Parquet files."""
+    """Night, and batch if there is such a folder, → Parquet files; all in order."""
     found: dict[tuple[Any, ...], list[str]] = {}
-    for name in storage.names(area):
-        if not first <= night_of(name) <= last:
-            continue
-        folder = storage.path(f"{area}/{name}")
-        selector = fs.FileSelector(folder, allow_not_found=True, recursive=True)
-        for info in storage.filesystem.get_file_info(selector):
-            if info.type == fs.FileType.File and info.extension == "parquet":
-                batches = info.path.removeprefix(f"{folder}/").split("/")[:-1]
-                keys = [batch.removeprefix("batch=") for batch in batches]
-                found.setdefault((night_of(name), *keys), []).append(info.path)
-    return {place: tuple(sorted(files)) for place, files in found.items()}
+    for night in nights_in(storage.names(area)):
+        if first <= night <= last:
+            folder = night_folder(area, night)
+            for path in files_below(storage, folder):
+                batches = path.removeprefix(f"{storage.path(folder)}/").split("/")[:-1]
+                found.setdefault((night, *map(batch_of, batches)), []).append(path)
+    return {key: tuple(paths) for key, paths in found.items()}

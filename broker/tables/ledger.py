@@ -12,13 +12,14 @@ import pyarrow.dataset as ds
 from broker.errors import LedgerError
 from broker.tables.compacted_ledger import CompactedLedger
 from broker.tables.files import retry_while_replaced
+from broker.tables.layout import ledger_folder, ledger_path
 from broker.tables.ledger_row import (
-    LEDGER_SCHEMA,
     LedgerRow,
     OffsetRange,
     from_table,
     offset_ranges,
 )
+from broker.tables.ledger_schema import LEDGER_SCHEMA
 from broker.tables.storage import Storage
 
 # Rows that become Python's objects together.
@@ -46,16 +47,6 @@ class Ledger:
         self._storage = storage
         self._compacted = CompactedLedger(storage)
 
-    @staticmethod
-    def folder(stage: str) -> str:
-        """Folder of a stage's rows."""
-        return f"ledger/stage={stage}"
-
-    @classmethod
-    def path(cls, stage: str, key: str) -> str:
-        """File of one batch's row."""
-        return f"{cls.folder(stage)}/{key}.parquet"
-
     def keys(self, stage: str) -> list[str]:
         """Keys of all committed batches of a stage, sorted."""
         return sorted(self.commit_times(stage))
@@ -69,7 +60,7 @@ class Ledger:
         """Key of each batch with a file of its own, and when it was committed."""
         return {
             name.removesuffix(".parquet"): at
-            for name, at in self._storage.times(self.folder(stage)).items()
+            for name, at in self._storage.times(ledger_folder(stage)).items()
             # Spark, which follows these folders, leaves hidden files out too.
             if name.endswith(".parquet") and not name.startswith(".")
         }
@@ -86,7 +77,7 @@ class Ledger:
 
     def has(self, stage: str, key: str) -> bool:
         """Whether a batch is committed."""
-        has_file = self._storage.exists(self.path(stage, key))  # first, as above
+        has_file = self._storage.exists(ledger_path(stage, key))  # first, as above
         return has_file or self._compacted.has(stage, key)
 
     def row(self, stage: str, key: str) -> LedgerRow:
@@ -137,7 +128,7 @@ class Ledger:
         if fresh:
             self._compacted.add(stage, self._own_table(stage, fresh))
         for key in keys:
-            self._storage.delete(self.path(stage, key))
+            self._storage.delete(ledger_path(stage, key))
 
     def _own_table(
         self, stage: str, keys: list[str], columns: Sequence[str] = LEDGER_SCHEMA.names
@@ -153,7 +144,7 @@ class Ledger:
         """
         # Together: one by one, the files of a year take minutes.
         files = ds.dataset(
-            [self._storage.path(self.path(stage, key)) for key in keys],
+            [self._storage.path(ledger_path(stage, key)) for key in keys],
             schema=LEDGER_SCHEMA,
             filesystem=self._storage.filesystem,
             format="parquet",
@@ -165,7 +156,7 @@ class Ledger:
 
     def _name_what_is_wrong(self, stage: str, keys: list[str]) -> None:
         for key in keys:
-            path = self.path(stage, key)
+            path = ledger_path(stage, key)
             found = self._storage.read_table(path, ["key"])["key"].to_pylist()
             if found != [key]:
                 raise LedgerError(

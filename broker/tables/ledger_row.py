@@ -9,6 +9,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from broker.kafka.positions import KafkaPosition
+from broker.tables.ledger_schema import LEDGER_SCHEMA
+
 
 @dataclass(frozen=True)
 class OffsetRange:
@@ -81,58 +84,12 @@ class LedgerRow:
     by_filter: tuple[FilterCount, ...] = ()
     by_module: tuple[ModuleCount, ...] = field(default=())
 
+    def positions(self) -> Iterator[KafkaPosition]:
+        """Kafka position of every offset in the row's ranges."""
+        for span in self.offsets:
+            for offset in range(span.start, span.until):
+                yield KafkaPosition(span.topic, span.partition, offset)
 
-def _struct(**types: pa.DataType) -> pa.DataType:
-    return pa.list_(pa.struct([pa.field(name, kind) for name, kind in types.items()]))
-
-
-# `from` and `until` are Kafka's half-open range; Python's keyword makes it `start` in OffsetRange.
-LEDGER_SCHEMA = pa.schema(
-    [
-        ("survey", pa.string()),
-        ("stage", pa.string()),
-        ("key", pa.string()),
-        ("upstream", pa.string()),
-        (
-            "offsets",
-            _struct(
-                **{
-                    "topic": pa.string(),
-                    "partition": pa.int32(),
-                    "from": pa.int64(),
-                    "until": pa.int64(),
-                    "end": pa.int64(),
-                }
-            ),
-        ),
-        ("read", pa.int64()),
-        ("written", pa.int64()),
-        ("quarantined", pa.int64()),
-        ("repeats", pa.int64()),
-        ("repeats_that_differ", pa.int64()),
-        ("bytes_read", pa.int64()),
-        (
-            "by_night",
-            _struct(
-                night=pa.int32(),
-                written=pa.int64(),
-                quarantined=pa.int64(),
-                repeats=pa.int64(),
-                repeats_that_differ=pa.int64(),
-            ),
-        ),
-        ("by_reason", _struct(reason=pa.string(), packets=pa.int64())),
-        ("by_filter", _struct(name=pa.string(), digest=pa.string(), matched=pa.int64())),
-        (
-            "by_module",
-            _struct(
-                name=pa.string(), version=pa.string(), seconds=pa.float64(), failures=pa.int64()
-            ),
-        ),
-        ("batch_time", pa.timestamp("us", tz="UTC")),
-        ("seconds", pa.float64()),
-    ]
-)
 
 _NESTED = {
     "by_night": NightCount,
@@ -165,8 +122,8 @@ def from_table(table: pa.Table) -> list[LedgerRow]:
     rows = []
     for record in table.select(LEDGER_SCHEMA.names).to_pylist():
         record["offsets"] = tuple(offset_ranges(record["offsets"]))
-        for name, kind in _NESTED.items():
-            record[name] = tuple(kind(**item) for item in record[name])
+        for name, count in _NESTED.items():
+            record[name] = tuple(count(**item) for item in record[name])
         rows.append(LedgerRow(**record))
     return rows
 

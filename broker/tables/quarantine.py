@@ -1,18 +1,23 @@
-"""The quarantine, read: what was refused, why, and what a packet looks like."""
+"""Rows of the quarantine: what was refused, why, and what a packet looks like."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from broker.errors import UsageError
+from broker.kafka.positions import KafkaPosition
 from broker.tables.layout import AREAS
 from broker.tables.ledger import Ledger
+from broker.tables.quarantine_schema import QUARANTINE_SCHEMA
+from broker.tables.stages import REPLAY
 from broker.tables.storage import Storage
 
-SHOWN = ("night", "reason", "stage", "topic", "partition", "offset", "alert_id", "detail")
+SHOWN = ("night", "reason", "stage", *KafkaPosition._fields, "alert_id", "detail")
 
 
 class Quarantine:
@@ -38,16 +43,14 @@ class Quarantine:
         chosen = None
         for name, value in (("reason", reason), ("night", night)):
             if value is not None:
-                condition = ds.field(name) == value
+                condition = pc.field(name) == value
                 chosen = condition if chosen is None else chosen & condition
-        table = self._read([*SHOWN], chosen).sort_by(
-            [("topic", "ascending"), ("partition", "ascending"), ("offset", "ascending")]
-        )
+        by_position = [(name, "ascending") for name in KafkaPosition._fields]
+        table = quarantined_columns(self._storage, SHOWN, chosen).sort_by(by_position)
         replayed = self._replayed()
-        positions = zip(
-            *(table[name].to_pylist() for name in ("topic", "partition", "offset")), strict=True
-        )
-        return table.append_column("replayed", pa.array([p in replayed for p in positions]))
+        positions = table.select(KafkaPosition._fields).to_pylist()
+        are_replayed = [KafkaPosition(**position) in replayed for position in positions]
+        return table.append_column("replayed", pa.array(are_replayed, pa.bool_()))
 
     def packet(self, topic: str, partition: int, offset: int) -> dict[str, Any]:
         """One refused packet with its bytes.
@@ -57,14 +60,13 @@ class Quarantine:
         UsageError
             No packet of that position is in quarantine.
         """
-        place = (
-            (ds.field("topic") == topic)
-            & (ds.field("partition") == partition)
-            & (ds.field("offset") == offset)
+        is_it = (
+            (pc.field("topic") == topic)
+            & (pc.field("partition") == partition)
+            & (pc.field("offset") == offset)
         )
-        rows: list[dict[str, Any]] = self._read(
-            [*SHOWN, "kafka_timestamp", "value"], place
-        ).to_pylist()
+        found = quarantined_columns(self._storage, [*SHOWN, "kafka_timestamp", "value"], is_it)
+        rows: list[dict[str, Any]] = found.to_pylist()
         if not rows:
             raise UsageError(
                 f"no packet of topic {topic}, partition {partition}, offset {offset} is in "
@@ -72,24 +74,25 @@ class Quarantine:
             )
         return rows[0]
 
-    def _replayed(self) -> set[tuple[str, int, int]]:
-        return {
-            (span.topic, span.partition, offset)
-            for row in Ledger(self._storage).rows("replay")
-            for span in row.offsets
-            for offset in range(span.start, span.until)
-        }
+    def _replayed(self) -> set[KafkaPosition]:
+        rows = Ledger(self._storage).rows(REPLAY)
+        return {position for row in rows for position in row.positions()}
 
-    def _read(self, columns: list[str], chosen: Any) -> pa.Table:
-        if not self._storage.names(AREAS["quarantine"]):
-            return pa.table({name: pa.array([], pa.string()) for name in columns})
-        partitions = ds.partitioning(
-            pa.schema([("night", pa.int32()), ("batch", pa.string())]), flavor="hive"
-        )
-        dataset = ds.dataset(
-            self._storage.path(AREAS["quarantine"]),
-            filesystem=self._storage.filesystem,
-            format="parquet",
-            partitioning=partitions,
-        )
-        return dataset.to_table(columns=columns, filter=chosen)
+
+def quarantined_columns(
+    storage: Storage, columns: Sequence[str], where: pc.Expression | None = None
+) -> pa.Table:
+    """Columns of refused packets, ``batch`` among them if asked for; all, or those that match."""
+    schema = QUARANTINE_SCHEMA.append(pa.field("batch", pa.string()))
+    area = AREAS["quarantine"]
+    if not storage.names(area):
+        return schema.empty_table().select([*columns])
+    in_path = pa.schema([("night", pa.int32()), ("batch", pa.string())])
+    packets = ds.dataset(
+        storage.path(area),
+        schema=schema,
+        filesystem=storage.filesystem,
+        format="parquet",
+        partitioning=ds.partitioning(in_path, flavor="hive"),
+    )
+    return packets.to_table(columns=[*columns], filter=where)

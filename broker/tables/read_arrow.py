@@ -1,64 +1,144 @@
-"""A few columns of a table, each row once, wherever it lies by now."""
+"""Rows of a table as Arrow: a few columns, each row once, from the archive and online batches."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
+from broker.kafka.positions import KafkaPosition
 from broker.nights import NightRange
-from broker.tables.files import files_in, files_of, retry_while_replaced
-from broker.tables.layout import ARCHIVE, night_folder
+from broker.tables.files import Files, files_in, files_of, retry_while_replaced
+from broker.tables.layout import ARCHIVE, AREAS, batch_folder, night_folder
 from broker.tables.storage import Storage
 
-Columns = Mapping[str, tuple[Any, pa.DataType]]
+Columns = Mapping[str, tuple[pc.Expression, pa.DataType]]
 """Name → expression over a table's columns, and its type."""
 ALERT_ID: Columns = {"alert_id": (pc.field("alert_id"), pa.int64())}
-# Each row's position in Kafka.
 POSITION: Columns = {
-    "topic": (pc.field("ingest", "topic"), pa.string()),
-    "partition": (pc.field("ingest", "partition"), pa.int32()),
-    "offset": (pc.field("ingest", "offset"), pa.int64()),
+    name: (pc.field("ingest", name), dtype)
+    for name, dtype in zip(
+        KafkaPosition._fields, (pa.string(), pa.int32(), pa.int64()), strict=True
+    )
 }
-_BATCH: Columns = {"batch": (pc.field("batch"), pa.string())}
+"""A row's position in Kafka."""
+_NIGHT: Columns = {"night": (pc.field("night"), pa.int32())}
+BATCH: Columns = {"batch": (pc.field("batch"), pa.string())}
 
 
 def rows_of_table(storage: Storage, table: str, nights: NightRange, columns: Columns) -> pa.Table:
-    """Rows of the archive and of the online batches that it lacks.
+    """Rows of the archive and of the online batches that it lacks, each once.
 
     Returns
     -------
     pa.Table
-        ``night, batch`` and the columns.
+        ``night, batch`` and the columns; by night, archived ones first.
     """
-    return retry_while_replaced(lambda: _read(storage, table, nights, columns))
+    schema = _schema({**_NIGHT, **BATCH, **columns})
+
+    def read() -> pa.Table:
+        return pa.Table.from_batches(scan(storage, table, nights, columns), schema)
+
+    return retry_while_replaced(read)
+
+
+def scan(
+    storage: Storage, table: str, nights: NightRange, columns: Columns
+) -> Iterator[pa.RecordBatch]:
+    """Rows as `rows_of_table` has them, a few at a time; use it up in `retry_while_replaced`.
+
+    Raises
+    ------
+    FileNotFoundError
+        A night was replaced meanwhile: begin again.
+    """
+    projection = _projection({**_NIGHT, **BATCH, **columns})
+    for part in parts_of(storage, files_of(storage, table, nights.first, nights.last)):
+        yield from part.to_batches(columns=projection)
+
+
+def first_row(
+    storage: Storage,
+    table: str,
+    nights: NightRange,
+    where: pc.Expression,
+    choose: Callable[[list[str]], list[str]],
+) -> pa.Table | None:
+    """First row that matches, with the columns that `choose` picks by name; None without one."""
+
+    def read() -> pa.Table | None:
+        for part in parts_of(storage, files_of(storage, table, nights.first, nights.last)):
+            rows = part.head(1, columns=choose(part.schema.names), filter=where)
+            if rows.num_rows:
+                return rows
+        return None
+
+    return retry_while_replaced(read)
+
+
+def parts_of(storage: Storage, files: Files) -> Iterator[ds.Dataset]:
+    """Datasets that hold each row once, with ``night`` and ``batch``: closed nights, online rows.
+
+    Raises
+    ------
+    FileNotFoundError
+        A night was replaced meanwhile: list the files again.
+    """
+    for paths in files.archived.values():
+        yield _dataset(storage, paths, [("night", pa.int32())])
+    online = [path for paths in files.online.values() for path in paths]
+    if online:
+        yield _dataset(storage, online, [("night", pa.int32()), ("batch", pa.string())])
 
 
 def archived_columns(storage: Storage, table: str, night: int, columns: Columns) -> pa.Table:
-    """``batch`` and the given columns of a closed night's rows."""
+    """``batch`` and the given columns of a closed night's rows; call it in the archive's lock."""
     paths = files_in(storage, night_folder(ARCHIVE[table], night))
-    return _rows(storage, paths, {**_BATCH, **columns})
+    return read_files(storage, paths, {**BATCH, **columns})
 
 
-def _read(storage: Storage, table: str, nights: NightRange, columns: Mapping[str, Any]) -> pa.Table:
-    files = files_of(storage, table, nights.first, nights.last)
-    declared = {"night": pa.int32(), **{n: kind for n, (_, kind) in {**_BATCH, **columns}.items()}}
-    parts = [pa.schema(list(declared.items())).empty_table()]
-    for night, paths in files.archived.items():
-        rows = _rows(storage, paths, {**_BATCH, **columns})
-        parts.append(rows.add_column(0, "night", pa.repeat(night, rows.num_rows).cast("int32")))
-    for (night, key), paths in files.online.items():
-        rows = _rows(storage, paths, columns)
-        rows = rows.add_column(0, "batch", pa.repeat(key, rows.num_rows))
-        parts.append(rows.add_column(0, "night", pa.repeat(night, rows.num_rows).cast("int32")))
-    return pa.concat_tables(parts)
+def batch_columns(
+    storage: Storage, table: str, nights: Sequence[int], key: str, columns: Columns
+) -> pa.Table:
+    """Columns of an online batch's rows of some nights.
+
+    Raises
+    ------
+    FileNotFoundError
+        The batch has no such night online, or no longer.
+    """
+    paths: list[str] = []
+    for night in nights:
+        folder = batch_folder(AREAS[table], night, key)
+        found = files_in(storage, folder)
+        if not found:
+            raise FileNotFoundError(f"{storage.uri(folder)} has no files")
+        paths += found
+    return read_files(storage, paths, columns)
 
 
-def _rows(storage: Storage, paths: tuple[str, ...], columns: Columns) -> pa.Table:
-    dataset = ds.dataset(
-        list(paths), filesystem=storage.filesystem, format="parquet", partitioning=None
+def read_files(storage: Storage, paths: Sequence[str], columns: Columns) -> pa.Table:
+    """Columns of some files, in the order in which these are given; no rows without files."""
+    if not paths:
+        return _schema(columns).empty_table()
+    return _dataset(storage, paths).to_table(columns=_projection(columns))
+
+
+def _dataset(
+    storage: Storage, paths: Sequence[str], in_path: Sequence[tuple[str, pa.DataType]] = ()
+) -> ds.Dataset:
+    """Dataset of files; ``in_path`` are columns that the folders' names hold."""
+    partitioning = ds.partitioning(pa.schema(in_path), flavor="hive") if in_path else None
+    return ds.dataset(
+        list(paths), filesystem=storage.filesystem, format="parquet", partitioning=partitioning
     )
-    return dataset.to_table(columns={n: found.cast(kind) for n, (found, kind) in columns.items()})
+
+
+def _projection(columns: Columns) -> dict[str, pc.Expression]:
+    return {name: found.cast(dtype) for name, (found, dtype) in columns.items()}
+
+
+def _schema(columns: Columns) -> pa.Schema:
+    return pa.schema([(name, dtype) for name, (_, dtype) in columns.items()])

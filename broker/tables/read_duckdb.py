@@ -1,14 +1,16 @@
-"""Tables as DuckDB reads them: SQL over exactly the files that hold each row once."""
+"""Rows of a table as DuckDB views: SQL over exactly the files that hold each row once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import duckdb
 
 from broker.tables.files import Files
 
-# One row per object: its latest alert, whole, and what all of them tell.
+GONE = (duckdb.IOException, FileNotFoundError)
+"""What listing or reading raises where a night was replaced meanwhile."""
+# One row per object: its latest alert, whole, and counts over all.
 OBJECTS = """
 SELECT s.*, o.n_alerts, o.first_night, o.last_night
 FROM (
@@ -49,24 +51,28 @@ def table_query(files: Files) -> str | None:
     online = [path for paths in files.online.values() for path in paths]
     parts = []
     if archived:
-        parts.append(_read(archived, {"night": "INTEGER"}))
+        parts.append(files_query(archived, {"night": "INTEGER"}))
     if online:
-        parts.append(_read(online, {"night": "INTEGER", "batch": "VARCHAR"}))
+        parts.append(files_query(online, {"night": "INTEGER", "batch": "VARCHAR"}))
     return "\nUNION ALL BY NAME\n".join(parts) or None
+
+
+def files_query(paths: Sequence[str], in_path: Mapping[str, str] | None = None) -> str:
+    """All rows of some files.
+
+    Parameters
+    ----------
+    in_path
+        Columns that the folders' names hold, and their types.
+    """
+    listed = ", ".join(map(quoted, paths))
+    types = ", ".join(f"'{name}': {dtype}" for name, dtype in (in_path or {}).items())
+    hive = f"true, hive_types = {{{types}}}" if in_path else "false"
+    return (
+        f"SELECT * FROM read_parquet([{listed}], union_by_name = true, hive_partitioning = {hive})"
+    )
 
 
 def quoted(text: str) -> str:
     """Text as an SQL literal."""
     return "'" + text.replace("'", "''") + "'"
-
-
-def _read(paths: Sequence[str], partitions: Mapping[str, str]) -> str:
-    types = ", ".join(f"'{name}': {kind}" for name, kind in partitions.items())
-    return (
-        f"SELECT * FROM read_parquet([{_listed(paths)}], union_by_name = true, "
-        f"hive_partitioning = true, hive_types = {{{types}}})"
-    )
-
-
-def _listed(paths: Iterable[str]) -> str:
-    return ", ".join(quoted(path) for path in paths)

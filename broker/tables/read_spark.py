@@ -1,27 +1,39 @@
-"""Science rows of past nights, each once, wherever they lie by now."""
+"""Rows of a table as Spark frames: each row once, some online batches, or a closed night."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from functools import reduce
+from typing import TypeVar
 
-import pyarrow.compute as pc
-import pyarrow.dataset as ds
-from pyspark.sql import DataFrame, SparkSession
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, DataFrameReader, SparkSession
+from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 from pyspark.sql.types import StringType, StructField, StructType
 
 from broker.errors import UsageError
+from broker.nights import NightRange
+from broker.spark.types import to_spark_schema
+from broker.tables.files import files_of, retry_while_replaced
+from broker.tables.layout import (
+    ARCHIVE,
+    AREAS,
+    BATCH_IN_PATH,
+    ONLINE,
+    batch_folder,
+    night_folder,
+)
+from broker.tables.quarantine_schema import QUARANTINE_SCHEMA
 from broker.tables.storage import Storage
 
-_ONLINE = "online/science"
-_ARCHIVE = "archive/science"
+T = TypeVar("T")
+# How Spark says that a file or folder is gone, while it lists and while it reads.
+_GONE = ("PATH_NOT_FOUND", "FILE_NOT_EXIST", "FileNotFoundException")
 
 
-def science_rows(
-    spark: SparkSession,
-    storage: Storage,
-    schema: StructType,
-    nights: tuple[int, int] | None = None,
+def rows_of_table(
+    spark: SparkSession, storage: Storage, table: str, nights: NightRange, schema: StructType
 ) -> DataFrame:
     """Rows of the archive, and of the online batches that it has not taken yet.
 
@@ -30,58 +42,94 @@ def science_rows(
     Parameters
     ----------
     schema
-        The science table's; a column that older rows lack is null.
-    nights
-        First and last night; none: all there are.
+        The table's; a column that older rows lack is null.
 
     Raises
     ------
     UsageError
         There are no rows of these nights.
     """
-    archived = [_folder(_ARCHIVE, night) for night in _nights(storage, _ARCHIVE, nights)]
-    online = [
-        folder
-        for night in _nights(storage, _ONLINE, nights)
-        for folder in _batches_not_archived(storage, night)
-    ]
+    files = retry_while_replaced(lambda: files_of(storage, table, nights.first, nights.last))
+    archived = [path for paths in files.archived.values() for path in paths]
+    online = [path for paths in files.online.values() for path in paths]
+    with_batch = StructType([*schema.fields, StructField("batch", StringType())])
     found = [
-        _read(spark, storage, area, folders, schema)
-        for area, folders in ((_ARCHIVE, archived), (_ONLINE, online))
-        if folders
+        _reader(spark, storage, area).schema(with_batch).parquet(*map(storage.uri_of, paths))
+        for area, paths in ((ARCHIVE[table], archived), (ONLINE[table], online))
+        if paths
     ]
     if not found:
-        asked = "" if nights is None else f" of nights {nights[0]}..{nights[1]}"
-        raise UsageError(f"{storage.uri('')} has no science rows{asked}; name other nights or root")
-    return reduce(DataFrame.unionByName, found)
+        asked = "" if nights == NightRange() else f" of nights {nights.first}..{nights.last}"
+        raise UsageError(f"{storage.uri('')} has no {table} rows{asked}; name other nights or root")
+    return reduce(DataFrame.unionByName, found).select(schema.names)
 
 
-def _read(
-    spark: SparkSession, storage: Storage, area: str, folders: list[str], schema: StructType
+def batch_rows(
+    spark: SparkSession,
+    storage: Storage,
+    table: str,
+    nights: Sequence[int],
+    keys: Sequence[str],
+    schema: StructType | None = None,
 ) -> DataFrame:
-    with_batch = StructType([*schema.fields, StructField("batch", StringType())])
-    reader = spark.read.schema(with_batch).option("basePath", storage.uri(area))
-    return reader.parquet(*(storage.uri(folder) for folder in folders)).select(schema.names)
+    """Rows of online batches of some nights, with ``night`` and ``batch``; all must be there.
+
+    Parameters
+    ----------
+    schema
+        Columns to read; none: those that the files have, which may differ where the broker was
+        upgraded between two batches.
+    """
+    area = AREAS[table]
+    folders = [storage.uri(batch_folder(area, night, key)) for night in nights for key in keys]
+    reader = _reader(spark, storage, area)
+    reader = reader.schema(schema) if schema else reader.option("mergeSchema", "true")
+    return _with_batch_key(reader.parquet(*folders))
 
 
-def _nights(storage: Storage, area: str, nights: tuple[int, int] | None) -> Iterator[int]:
-    for name in storage.names(area):
-        night = int(name.removeprefix("night="))
-        if nights is None or nights[0] <= night <= nights[1]:
-            yield night
+def archived_rows(
+    spark: SparkSession, storage: Storage, table: str, night: int
+) -> DataFrame | None:
+    """Rows of a closed night with ``batch``; None when the table has no such night."""
+    area = ARCHIVE[table]
+    folder = night_folder(area, night)
+    if not storage.exists(folder):
+        return None
+    reader = _reader(spark, storage, area).option("mergeSchema", "true")
+    return reader.parquet(storage.uri(folder))
 
 
-def _batches_not_archived(storage: Storage, night: int) -> Iterator[str]:
-    taken: set[str] = set()
-    archive = _folder(_ARCHIVE, night)
-    if storage.exists(archive):
-        rows = ds.dataset(storage.path(archive), filesystem=storage.filesystem, format="parquet")
-        taken = set(pc.unique(rows.to_table(columns=["batch"])["batch"]).to_pylist())
-    online = _folder(_ONLINE, night)
-    for name in storage.names(online):
-        if name.removeprefix("batch=") not in taken:
-            yield f"{online}/{name}"
+def quarantined_rows(spark: SparkSession, storage: Storage) -> DataFrame | None:
+    """All refused packets with ``night``; None when there never was one."""
+    area = AREAS["quarantine"]
+    if not storage.exists(area):
+        return None
+    schema = to_spark_schema(QUARANTINE_SCHEMA, described=False)
+    return _reader(spark, storage, area).schema(schema).parquet(storage.uri(area))
 
 
-def _folder(area: str, night: int) -> str:
-    return f"{area}/night={night}"
+def retry_action(act: Callable[[], T]) -> T:
+    """Result of listing, reading and an action, again when a night was replaced in between."""
+
+    def act_once() -> T:
+        try:
+            return act()
+        except (PySparkException, Py4JJavaError) as error:
+            if any(word in str(error) for word in _GONE):
+                raise FileNotFoundError(str(error)) from error
+            raise
+
+    return retry_while_replaced(act_once)
+
+
+def _with_batch_key(rows: DataFrame) -> DataFrame:
+    """Rows read from online files, their ``batch`` as the folder's name has it.
+
+    Left to itself, Spark takes a key such as 1234567e-000003 for a number.
+    """
+    key = F.regexp_extract("_metadata.file_path", BATCH_IN_PATH, 1)
+    return rows.withColumn("batch", key)
+
+
+def _reader(spark: SparkSession, storage: Storage, area: str) -> DataFrameReader:
+    return spark.read.option("basePath", storage.uri(area))

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
-from broker.errors import PublishError, SettingsError
+from broker.errors import SettingsError
 from broker.packets.fields import named_types
 from broker.packets.schemas import load_schema
 from broker.surveys import Survey
-from broker.tables.declaration import column
+from broker.tables.declaration import ARRIVAL, INSTANT, column
 
 ERRORS = pa.list_(
     pa.struct(
@@ -22,7 +22,6 @@ ERRORS = pa.list_(
         ]
     )
 )
-_INSTANT = pa.timestamp("us", tz="UTC")
 _MODULE = pa.struct(
     [
         column("name", pa.string(), "", "module"),
@@ -36,14 +35,7 @@ PROVENANCE = pa.struct(
         column("errors", ERRORS, "", "modules that failed on this alert"),
     ]
 )
-INGEST = pa.struct(
-    [
-        column("topic", pa.string(), "", "Kafka topic that the packet came in"),
-        column("partition", pa.int32(), "", "its partition"),
-        column("offset", pa.int64(), "", "its offset"),
-        column("kafka_timestamp", _INSTANT, "UTC", "when Kafka took it"),
-    ]
-)
+INGEST = pa.struct(list(ARRIVAL))
 _PRIMITIVES = {
     "boolean": pa.bool_(),
     "int": pa.int32(),
@@ -69,9 +61,9 @@ _BEFORE = (
 )
 _AFTER = (
     column("provenance", PROVENANCE, "", "what computed this row"),
-    column("ingest", INGEST, "", "the packet's place in Kafka"),
-    column("raw_at", _INSTANT, "UTC", "time of the batch that decoded the packet"),
-    column("science_at", _INSTANT, "UTC", "time of the batch that computed this row"),
+    column("ingest", INGEST, "", "the packet's position in Kafka"),
+    column("raw_at", INSTANT, "UTC", "time of the batch that decoded the packet"),
+    column("science_at", INSTANT, "UTC", "time of the batch that computed this row"),
 )
 
 
@@ -117,44 +109,6 @@ def packet_fields(survey: Survey, names: Iterable[str]) -> list[pa.Field]:
 def packet_names(survey: Survey) -> tuple[str, ...]:
     """Names of the top-level fields of the survey's packets."""
     return tuple(field["name"] for field in load_schema(survey.schema_folder)["fields"])
-
-
-def differences(found: pa.Schema, declared: pa.Schema) -> list[str]:
-    """What a table has too much, too little or of another type, one line per field."""
-    is_, should_be = dict(_leaves(list(found))), dict(_leaves(list(declared)))
-    missing = [f"{name}: missing" for name in should_be if name not in is_]
-    odd = [f"{name}: not declared" for name in is_ if name not in should_be]
-    changed = [
-        f"{name}: {is_[name]}, declared {kind}"
-        for name, kind in should_be.items()
-        if name in is_ and is_[name] != kind
-    ]
-    return [*missing, *odd, *changed]
-
-
-def check_schema(found: pa.Schema, declared: pa.Schema) -> None:
-    """Refuse to write rows that are not as declared.
-
-    Raises
-    ------
-    PublishError
-        Names every field that differs.
-    """
-    lines = differences(found, declared)
-    if lines:
-        raise PublishError("the science rows are not as declared:\n  " + "\n  ".join(lines))
-
-
-def _leaves(fields: list[pa.Field], prefix: str = "") -> Iterator[tuple[str, str]]:
-    for field in fields:
-        path, kind = f"{prefix}{field.name}", field.type
-        while pa.types.is_list(kind):
-            path, kind = f"{path}[]", kind.value_type
-        if pa.types.is_struct(kind):
-            yield path, "struct"
-            yield from _leaves(list(kind), f"{path}.")
-        else:
-            yield path, str(kind)
 
 
 @dataclass(frozen=True)

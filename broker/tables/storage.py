@@ -50,6 +50,10 @@ class Storage:
         """Address of ``path`` as pyarrow wants it, together with `filesystem`."""
         return f"{self.root}/{path}"
 
+    def uri_of(self, path: str) -> str:
+        """Address, as Spark wants it, of what `path` gives pyarrow."""
+        return self.uri(path.removeprefix(f"{self.root}/"))
+
     def exists(self, path: str) -> bool:
         """Whether a file or folder is there."""
         info = self.filesystem.get_file_info(self.path(path))

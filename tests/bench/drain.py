@@ -30,7 +30,7 @@ from typing import Any
 
 from confluent_kafka import Producer
 
-from broker.kafka.cluster import Topics
+from broker.kafka.cluster import KafkaCluster
 from broker.kafka.embedded.host import free_port
 from broker.kafka.embedded.server import EmbeddedKafka
 from broker.settings import PROJECT_ROOT, load_settings
@@ -150,12 +150,12 @@ def use_topics(site: DistributeSite) -> None:
     """
     settings = load_settings(SURVEY, overrides=site.overrides, environ={})
     options = settings.kafka.output_options()
-    topics = Topics(options, 30)
+    cluster = KafkaCluster(options, 30)
     producer = Producer({**options, "transactional.id": "bench", "log_level": 0})
     producer.init_transactions()
     producer.begin_transaction()
     for name in site.topics:
-        topics.make(name, settings.distribute.partitions, {})
+        cluster.create_topic(name, settings.distribute.partitions, {})
         for partition in range(settings.distribute.partitions):
             producer.produce(name, b"", partition=partition)
     producer.flush()

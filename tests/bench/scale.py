@@ -24,6 +24,7 @@ from matplotlib.figure import Figure
 
 from broker.kafka.embedded.host import free_port
 from broker.kafka.embedded.server import EmbeddedKafka
+from broker.tables.layout import ledger_path
 from broker.tables.ledger import Ledger
 from broker.tables.ledger_row import to_table
 from tests.bench.application import STAGES, Application
@@ -146,7 +147,7 @@ def live_through(site: DistributeSite, nights: int) -> None:
         first = ledger.row(stage, ledger.keys(stage)[0])
         for number in range(nights * _BATCHES_A_NIGHT):
             row = replace(first, key=f"{_EARLIER}-9{number:05d}")
-            site.storage.write_table(to_table(row), Ledger.path(stage, row.key))
+            site.storage.write_table(to_table(row), ledger_path(stage, row.key))
     for job in ("raw2science", "distribute"):
         done = site.run(name=job)
         if done.process.returncode:

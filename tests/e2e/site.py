@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import io
 import json
 import logging
@@ -180,24 +179,10 @@ class Site:
         return job
 
     def run_in_process(
-        self,
-        spark: SparkSession,
-        name: JobName | Literal["archive_night"] = "stream2raw",
-        **options: Any,
+        self, spark: SparkSession, name: JobName = "stream2raw", *options: str
     ) -> Ended:
         """Run a job with what is there in this process, where Spark runs already, to its end."""
-        job = importlib.import_module(f"jobs.{name}").main
-        if name in STAGES:
-            options["once"] = True
-
-        def run() -> int:
-            try:
-                job(self.survey, settings_words=self.overrides, **options)
-            except SystemExit as end:
-                return int(end.code or 0)
-            return 0
-
-        return listen_to(run)
+        return self.nightjar("run", "--stage", STAGES[name], "--once", *options)
 
     def nightjar(self, *words: str) -> Ended:
         """Run a command of the command line on this site in this process, to its end."""

@@ -82,7 +82,7 @@ def test_killed_in_the_middle_the_next_run_closes_the_night(
     fill(site.root, range(60), 3)
     ids = {row[0] for row in online_rows(site.root)}
     assert site.archive("mid_publish").wait() == -signal.SIGKILL
-    job = site.run_in_process(spark, "archive_night", night=str(NIGHT))
+    job = site.nightjar("archive", "--night", str(NIGHT))
     assert job.code == 0, job.text
     assert_the_night_is_whole(site, ids)
     assert ClosedNights(site.storage).keys(NIGHT) == ["000001"]

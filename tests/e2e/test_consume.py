@@ -159,9 +159,24 @@ def test_the_command_prints_alerts_and_ends_with_the_count(
     send([packet(7)])
     done = nightjar("consume", topic, "--timeout", "0")
     assert done.returncode == 0, done.stderr
-    body, _, last = done.stdout.rstrip().rpartition("\n")
-    assert json.loads(body) == {"candid": 7, "mag": 22.0}
-    assert last.startswith("Consumed 1 alerts in ")
+    assert json.loads(done.stdout) == {"candid": 7, "mag": 22.0}
+    assert done.stderr.startswith("Consumed 1 alert in ")
+
+
+def test_sigterm_ends_the_wait_for_more_and_keeps_how_far_the_group_has_come(
+    project_root: Path, kafka: EmbeddedKafka, topic: str, send: Callable[..., None], tmp_path: Path
+) -> None:
+    send(packet(number) for number in range(10))
+    group = uuid.uuid4().hex
+    words = ["consume", topic, "--timeout", "-1", "--group", group, "--save", str(tmp_path)]
+    command = [str(project_root / "bin" / "nightjar"), *words, "--servers", kafka.servers]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as reader:
+        assert reader.stdout is not None
+        saved = [reader.stdout.readline() for _ in range(10)]
+        reader.terminate()
+        assert reader.wait(20) == 0
+    assert len({Path(path.strip()) for path in saved}) == 10
+    assert ids(kafka, topic, group=group) == []
 
 
 def test_the_command_reports_what_it_skipped(

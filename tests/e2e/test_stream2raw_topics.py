@@ -118,7 +118,7 @@ def test_the_operator_may_go_on_without_what_is_lost_and_the_audit_names_the_gap
     place = TopicPartition(SECOND, 1, 30)
     admin.delete_records([place])[place].result(30)
     shutil.rmtree(nights.root / "ztf/checkpoints")
-    job = nights.run_in_process(spark, start="earliest")
+    job = nights.run_in_process(spark, "stream2raw", "--from", "earliest")
     assert job.code == 0, job.text
     produce(kafka, SECOND, ztf_packets(range(80, 90)))
     job = nights.run_in_process(spark)
@@ -132,6 +132,6 @@ def test_the_operator_may_go_on_without_what_is_lost_and_the_audit_names_the_gap
 def test_a_start_beside_a_checkpoint_is_refused_since_it_would_have_no_effect(
     nights: Site, first_night: Job, spark: SparkSession
 ) -> None:
-    job = nights.run_in_process(spark, start="latest")
+    job = nights.run_in_process(spark, "stream2raw", "--from", "latest")
     assert job.code == 2
     assert job.reason.startswith("nightjar: --from latest has no effect beside the checkpoint")

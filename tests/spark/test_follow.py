@@ -10,6 +10,7 @@ from pyspark.errors import StreamingQueryException
 from pyspark.sql import DataFrame, SparkSession
 
 from broker.pipeline.follow_ledger import finished_batches, follow_ledger
+from broker.tables.layout import ledger_path
 from broker.tables.ledger import Ledger
 from broker.tables.ledger_row import to_table
 from broker.tables.storage import Storage
@@ -18,7 +19,7 @@ from tests.unit.sinks.batches import row
 
 def commit(storage: Storage, *keys: str) -> None:
     for key in keys:
-        storage.write_table(to_table(row(key)), Ledger.path("raw", key))
+        storage.write_table(to_table(row(key)), ledger_path("raw", key))
 
 
 def take(spark: SparkSession, storage: Storage, process: Callable[[DataFrame, int], None]) -> None:

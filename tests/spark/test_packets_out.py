@@ -97,11 +97,11 @@ def test_a_packet_is_its_science_row_with_the_fields_that_its_readers_look_for(
         science = wanted[row["alert_id"]]
         full = OWN_FIELDS[survey](science) | science
         assert row["object_id"] == science["object_id"]
-        assert decode(row["full"], packets.kinds["full"].schema) == full
+        assert decode(row["full"], packets.formats["full"].schema) == full
         lite = {name: value for name, value in full.items() if name != "lightcurve"}
-        assert decode(row["lite"], packets.kinds["lite"].schema) == lite
+        assert decode(row["lite"], packets.formats["lite"].schema) == lite
         images = {name: cutouts[row["alert_id"]][name] for name in get_survey(survey).cutouts}
-        assert decode(row["cutouts"], packets.kinds["cutouts"].schema) == full | images
+        assert decode(row["cutouts"], packets.formats["cutouts"].schema) == full | images
 
 
 @pytest.mark.parametrize("survey", ["ztf", "elasticc"])
@@ -119,7 +119,7 @@ def test_packets_of_recorded_alerts_read_back_exactly(
     assert len(encoded) == rows.count() == len(recorded)
     for row in encoded:
         science = wanted[row["alert_id"]]
-        record = decode(row["full"], packets.kinds["full"].schema)
+        record = decode(row["full"], packets.formats["full"].schema)
         assert record == OWN_FIELDS[survey](science) | science
 
 
@@ -167,7 +167,7 @@ def test_elasticc_gets_its_answer_to_every_alert(written: Callable[..., Any]) ->
     scored = 0
     for row in encoded:
         science = wanted[row["alert_id"]]
-        message = decode(row["classification"], packets.kinds["classification"].schema)
+        message = decode(row["classification"], packets.formats["classification"].schema)
         assert message["diaSourceId"] == row["alert_id"]
         assert message["alertId"] == alert_ids[row["alert_id"]]
         published = science["ingest"]["kafka_timestamp"]
@@ -190,7 +190,7 @@ def test_elasticc_gets_its_answer_to_every_alert(written: Callable[..., Any]) ->
 def test_the_schema_of_a_packet_says_whose_it_is() -> None:
     columns = to_spark_schema(schema_of("ztf"), described=False)
     schemas = [
-        Packets(get_survey("ztf"), columns, [make_filter("a", payload)]).kinds[payload]
+        Packets(get_survey("ztf"), columns, [make_filter("a", payload)]).formats[payload]
         for payload in ("full", "lite", "cutouts")
     ]
     parsed = [parse_schema_text(kind.schema.encode()) for kind in schemas]

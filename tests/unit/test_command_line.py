@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import sys
 from importlib.metadata import version
+from pathlib import Path
 from types import ModuleType
 
+import duckdb
+import pyarrow as pa
 import pytest
+from pyspark.errors import PySparkException
 
 from broker.commands import app
 from broker.errors import CheckFailed, NightjarError, SettingsError
@@ -46,7 +50,7 @@ def test_every_command_of_the_table_loads_and_has_help(
 
 def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
     assert app.main(["--version"]) == 0
-    assert capsys.readouterr().out == f"nightjar {version('nightjar')}\n"
+    assert capsys.readouterr().out == f"nightjar {version('nightjar-broker')}\n"
 
 
 def test_an_unknown_command_suggests_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
@@ -68,6 +72,38 @@ def test_our_errors_become_one_line_and_their_exit_code(
 ) -> None:
     assert call_raising(error) == code
     assert capsys.readouterr().err == f"nightjar: {error}\n"
+
+
+@pytest.mark.parametrize("word", ["-x", "--", "--no-such", "--no-such=a b"])
+def test_only_a_value_may_begin_with_a_dash(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert app.main(["night", word]) == 2
+    assert "Usage: nightjar night" in capsys.readouterr().err
+
+
+def test_numbers_below_0_are_values_everywhere(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = ["--set", f"storage.root={tmp_path}"]
+    assert app.main(["quarantine", "show", "alerts", "-1", "-5", *root]) == 2
+    assert "topic alerts, partition -1, offset -5" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (duckdb.InternalException("INTERNAL Error: x\n\nStack Trace:\n0 duck()"), 2, "INTERNAL"),
+        (pa.ArrowInvalid("No match for FieldRef.Name(x)\n\n/arrow/cpp/type.cc:1"), 2, "No match"),
+        (PySparkException("[CAST] no number\n\tat org.apache.spark.X"), 3, "[CAST] no number"),
+    ],
+)
+def test_an_engines_trace_reaches_nobody(
+    error: Exception, code: int, said: str, call_raising, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call_raising(error) == code
+    err = capsys.readouterr().err
+    assert said in err
+    assert err.count("\n") == 1
+    assert err.startswith("nightjar: ")
 
 
 def test_an_unforeseen_error_is_no_found_difference(

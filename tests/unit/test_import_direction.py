@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
-BASE = {"errors", "units", "nights", "logs"}
+BASE = {
+    *("errors", "units", "nights", "logs", "strict_json", "stopping"),
+    *("nearest", "deadline", "plural"),
+}
 SETTINGS = BASE | {"settings"}
 SURVEYS = SETTINGS | {"packets", "kafka", "spark", "surveys"}
 TABLES = SURVEYS | {"tables"}

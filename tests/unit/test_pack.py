@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Iterator
-from importlib.metadata import distribution
+from importlib.metadata import distribution, version
 from pathlib import Path
 
 import pytest
@@ -29,7 +29,7 @@ def names(project_root: Path) -> set[str]:
 def unpacked(project_root: Path, tmp_path: Path) -> Path:
     """The archive with one small package for all, unpacked in a folder with a space."""
     archive = tmp_path / "nightjar.tar.gz"
-    few = [distribution("nightjar"), distribution("typing_inspection")]
+    few = [distribution("nightjar-broker"), distribution("typing_inspection")]
     write_archive(archive, members(project_root, few))
     folder = tmp_path / "a worker"
     with tarfile.open(archive) as packed:
@@ -42,11 +42,11 @@ def test_it_holds_the_project_the_connectors_and_the_locked_packages(names: set[
         "bin/python",
         "broker/settings/load.py",
         "conf/nightjar.toml",
-        "conf/filters/hostless.toml",
+        "conf/filters/ztf/hostless.toml",
         "conf/spark-defaults.conf",
         "jobs/stream2raw.py",
         "lib/lightgbm/__init__.py",
-        "lib/nightjar-0.1.0.dist-info/METADATA",
+        f"lib/nightjar_broker-{version('nightjar-broker')}.dist-info/METADATA",
         "lib/pyarrow/__init__.py",
     } <= names
     assert any(name.startswith("jars/spark/spark-sql-kafka") for name in names)
@@ -56,6 +56,11 @@ def test_it_holds_the_project_the_connectors_and_the_locked_packages(names: set[
 def test_it_holds_neither_spark_nor_what_only_the_tests_need(names: set[str]) -> None:
     packages = {name.split("/")[1] for name in names if name.startswith("lib/")}
     assert packages.isdisjoint({"pyspark", "py4j", "pytest", "mypy", "sklearn", "hypothesis"})
+
+
+def test_the_simulator_and_the_training_stay_at_home(names: set[str]) -> None:
+    assert not [name for name in names if "simulat" in name and name.startswith("broker/sim")]
+    assert not [name for name in names if name.startswith("broker/training/")]
 
 
 def test_it_holds_no_file_of_conf_that_may_be_a_password(tmp_path: Path) -> None:
@@ -119,7 +124,9 @@ def run_python(
 
 def test_a_package_that_is_not_installed_is_named(tmp_path: Path) -> None:
     lock = tmp_path / "uv.lock"
-    lock.write_text('[[package]]\nname = "nightjar"\ndependencies = [{ name = "no-such-thing" }]\n')
+    lock.write_text(
+        '[[package]]\nname = "nightjar-broker"\ndependencies = [{ name = "no-such-thing" }]\n'
+    )
     with pytest.raises(SettingsError, match=r"no-such-thing of uv\.lock is not installed"):
         packages_of(lock)
 
@@ -127,8 +134,8 @@ def test_a_package_that_is_not_installed_is_named(tmp_path: Path) -> None:
 def test_a_package_for_other_systems_is_left_out(tmp_path: Path) -> None:
     lock = tmp_path / "uv.lock"
     needs = '{ name = "no-such-thing", marker = "sys_platform == \'win32\'" }, { name = "rich" }'
-    lock.write_text(f'[[package]]\nname = "nightjar"\ndependencies = [{needs}]\n')
-    assert [package.name for package in packages_of(lock)] == ["nightjar", "rich"]
+    lock.write_text(f'[[package]]\nname = "nightjar-broker"\ndependencies = [{needs}]\n')
+    assert [package.name for package in packages_of(lock)] == ["nightjar-broker", "rich"]
 
 
 def test_outside_a_checkout_it_says_so(tmp_path: Path) -> None:

@@ -11,10 +11,9 @@ from contextlib import closing
 from pathlib import Path
 
 from broker.errors import SettingsError
-from broker.settings import PROJECT_ROOT
+from broker.settings.jars import jars
 
 HOST = "127.0.0.1"
-JARS_FOLDER = PROJECT_ROOT / "jars" / "kafka"
 
 
 def free_port() -> int:
@@ -42,12 +41,8 @@ def port_is_free(port: int) -> bool:
 
 def java_command(*options: str) -> list[str]:
     """Command line of a JVM with the server's jars."""
-    if not any(JARS_FOLDER.glob("kafka_*.jar")):
-        raise SettingsError(
-            f"there is no Kafka server in {JARS_FOLDER}; run `bin/nightjar --version` once, "
-            "which fetches it"
-        )
-    return [java_program("java"), *options, "-cp", f"{JARS_FOLDER}/*"]
+    java = java_program("java")
+    return [java, *options, "-cp", f"{jars('kafka', java)}/*"]
 
 
 def java_program(name: str) -> str:

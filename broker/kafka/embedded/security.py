@@ -10,7 +10,6 @@ Everything that it generates lies in one folder, which only its owner may read::
 
 from __future__ import annotations
 
-import re
 import secrets
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -18,12 +17,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
-from confluent_kafka.admin._acl import AclBinding, AclOperation, AclPermissionType
-from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
+from confluent_kafka.admin import (
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    ResourcePatternType,
+    ResourceType,
+)
 
 from broker.errors import FatalError, SettingsError
 from broker.kafka.embedded.host import HOST, java_program
+from broker.kafka.topic_names import common_prefix, is_pattern
 from broker.settings.login import Login, jaas_quoted, read_password
 
 ADMIN, WRITER, READER = "admin", "writer", "reader"
@@ -196,7 +201,8 @@ class Security:
         read, write = AclOperation.READ, AclOperation.WRITE
         create, describe = AclOperation.CREATE, AclOperation.DESCRIBE_CONFIGS
         out = f"{self.output_prefix}_"
-        input_topic = (topic, self._input_begins(), exact if self._is_name() else begins)
+        matches = begins if is_pattern(self.input_topic) else exact
+        input_topic = (topic, self._input_begins(), matches)
         for operation in (read, write, create):
             yield _right(WRITER, *input_topic, operation)
         for operation in (write, create):
@@ -212,20 +218,15 @@ class Security:
             yield _right(user, group, groups, begins, read)
             yield _right(user, group, _OURS, begins, read)
 
-    def _is_name(self) -> bool:
-        return re.fullmatch(r"[A-Za-z0-9._-]+", self.input_topic) is not None
-
     def _input_begins(self) -> str:
         """The topic, or how all topics of a pattern begin: Kafka's rights know no patterns."""
-        if self._is_name():
-            return self.input_topic
-        found = re.match(r"[A-Za-z0-9_-]+", self.input_topic)
-        if found is None:
+        prefix = common_prefix(self.input_topic)
+        if not prefix:
             raise SettingsError(
                 f"kafka.input_topic = {self.input_topic}: topics that the writer may read must "
                 "begin alike, since Kafka's rights know no patterns; begin it with a name"
             )
-        return found[0]
+        return prefix
 
 
 def _right(

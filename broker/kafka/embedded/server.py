@@ -25,12 +25,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
-
+from broker.deadline import Deadline
 from broker.errors import FatalError, SettingsError, UsageError
+from broker.kafka.cluster import KafkaCluster
 from broker.kafka.embedded.host import HOST, command_line, free_port, java_command, port_is_free
 from broker.kafka.embedded.security import ADMIN, Security, write_privately
 from broker.settings import CONF_FOLDER
@@ -40,6 +38,7 @@ LOG_SETTINGS = CONF_FOLDER / "kafka" / "log4j2.properties"
 START_SECONDS = 120.0
 STOP_SECONDS = 60.0
 TAIL_LINES = 15
+_ANSWER_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -230,11 +229,11 @@ class EmbeddedKafka:
 
     def _wait_until_it_answers(self) -> None:
         assert self._process is not None
-        deadline = time.monotonic() + START_SECONDS
+        deadline = Deadline(START_SECONDS)
         while self._process.poll() is None:
             if _answers(self.client_options()):
                 return
-            if time.monotonic() > deadline:
+            if deadline.has_passed:
                 self._terminate(self._process.pid, self.port)
                 raise FatalError(
                     f"Kafka does not answer at {self.servers} after {START_SECONDS:.0f} s; "
@@ -248,10 +247,10 @@ class EmbeddedKafka:
 
     def _terminate(self, pid: int, port: int) -> None:
         os.kill(pid, signal.SIGTERM)
-        deadline = time.monotonic() + STOP_SECONDS
+        deadline = Deadline(STOP_SECONDS)
         # A JVM loses its command line a little before its ports.
         while self._running()[0] is not None or not port_is_free(port):
-            if time.monotonic() > deadline:
+            if deadline.has_passed:
                 raise FatalError(
                     f"Kafka (process {pid}) is still stopping after {STOP_SECONDS:.0f} s; look "
                     f"into {self.log_file}, and if nothing moves there: kill -9 {pid}"
@@ -375,16 +374,13 @@ def _as_java_argument(word: str) -> str:
 
 
 def _answers(options: Mapping[str, str]) -> bool:
-    """Whether a broker is there and lists its topics."""
+    """Whether a broker listens and lists its topics."""
     host, _, port = options["bootstrap.servers"].partition(":")
     try:
         socket.create_connection((host, int(port)), timeout=1).close()
-        # Its own complaints about a broker that is still starting would only frighten.
-        quiet: dict[str, Any] = {"log_level": 0, "error_cb": lambda _: None}
-        client = AdminClient({**options, **quiet})
-        return len(client.list_topics(timeout=5).brokers) > 0
-    except (OSError, KafkaException):
+    except OSError:
         return False
+    return KafkaCluster(options, _ANSWER_SECONDS).answers()
 
 
 def _size(path: Path) -> int:

@@ -22,11 +22,12 @@ from broker.science.engine.own import OwnModule
 from broker.science.engine.registry import OFF
 from broker.science.engine.science_pass import SciencePass
 from broker.settings import ScienceSettings
-from broker.spark.constants import time_of_batch
+from broker.spark.columns import time_of_batch
 from broker.spark.types import to_arrow_schema, to_spark_schema
 from broker.surveys import Survey, add_survey
+from broker.tables.declaration import check_schema
 from broker.tables.ledger_row import ModuleCount
-from broker.tables.science_schema import check_schema, science_schema
+from broker.tables.science_schema import science_schema
 
 _PASS = "_pass"
 _INPUTS = ("alert_id", "object_id", "healpix29", "ingest", "night")
@@ -136,7 +137,7 @@ class ScienceColumns:
             computed = computed.observe(measured, *self.measures)
         timed = computed.withColumn("science_at", time_of_batch(science_at, "night"))
         rows = timed.select(*self.columns, *carried)
-        check_schema(to_arrow_schema(rows.drop(*carried).schema), self.declared)
+        check_schema(to_arrow_schema(rows.drop(*carried).schema), self.declared, "science")
         return rows
 
     def by_module(self, measured: Mapping[str, Any]) -> tuple[ModuleCount, ...]:
@@ -200,7 +201,7 @@ def _provenance(science: SciencePass) -> Column:
     ]
     modules = [F.struct(F.lit(n).alias("name"), F.lit(v).alias("version")) for n, v in versions]
     return F.struct(
-        F.lit(version("nightjar")).alias("broker_version"),
+        F.lit(version("nightjar-broker")).alias("broker_version"),
         F.array(*modules).alias("modules"),
         F.col(f"{_PASS}.errors").alias("errors"),
     )

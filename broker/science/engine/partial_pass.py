@@ -203,7 +203,7 @@ def _provenance(again: PartialPass) -> Column:
     added = F.filter(F.array(*new), lambda one: ~F.array_contains(before, one["name"]))
     kept = F.filter(errors, lambda error: ~error["module"].isin(*versions))
     return F.struct(
-        F.lit(version("nightjar")).alias("broker_version"),
+        F.lit(version("nightjar-broker")).alias("broker_version"),
         F.concat(replaced, added).alias("modules"),
         F.concat(kept, F.col(f"{_AGAIN}.errors")).alias("errors"),
     )

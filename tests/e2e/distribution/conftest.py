@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,27 +11,10 @@ from pyspark.sql import SparkSession
 
 from broker.kafka.embedded.host import free_port
 from broker.kafka.embedded.server import EmbeddedKafka
-from tests.e2e.distribution.distributing import DistributeSite
+from tests.e2e.distribution.distributing import FEW, DistributeSite, make_site
 
 # The others are in the full sweep, since every start takes its time.
 FAULTS = ("mid_send:300", "after_kafka_commit:2")
-FEW = "[hru]*"
-"""Of the shipped filters: hostless, real_not_solar_system, uniform_sample."""
-
-
-def make_site(
-    folder: Path, kafka: EmbeddedKafka, survey: str = "ztf", filters: str = "*"
-) -> DistributeSite:
-    prefix = f"t{uuid.uuid4().hex[:6]}"
-    words = {
-        "kafka.output_prefix": prefix,
-        "filters.folder": str(folder / "filters"),
-        "distribute.partitions": "3",
-        "distribute.delivery_timeout_seconds": "60",
-    }
-    site = DistributeSite(folder, kafka, "none", survey, words)
-    site.set_filters(filters)
-    return site
 
 
 @pytest.fixture(scope="session")

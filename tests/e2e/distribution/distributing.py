@@ -7,6 +7,7 @@ import json
 import shutil
 import sys
 import tomllib
+import uuid
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -14,9 +15,11 @@ from typing import Any
 
 import duckdb
 import fastavro
+import pyarrow.dataset as ds
 from confluent_kafka import Message
 from confluent_kafka.admin import AdminClient
 
+from broker.kafka.embedded.server import EmbeddedKafka
 from broker.kafka.reader import read_committed
 from broker.tables.ledger import Ledger
 from broker.tables.ledger_row import LedgerRow
@@ -26,6 +29,8 @@ from tests.science_rows import science_rows, write_batches
 
 _PATIENCE_SECONDS = 900.0
 SHIPPED = ROOT / "conf" / "filters"
+FEW = "[hru]*"
+"""Of the shipped filters: hostless, real_not_solar_system, uniform_sample."""
 # Beside the shipped ones: the other payloads.
 OWN_FILTERS = {
     "pictures": ("cutouts", "alert_id % 11 = 0"),
@@ -48,9 +53,9 @@ class DistributeSite(Site):
         return write_batches(self.root, self.survey, tables, first=first // size, raw=True)
 
     def set_filters(self, pattern: str = "*") -> None:
-        """Take shipped filters, and for ZTF one of every other payload."""
+        """Take the survey's shipped filters, and for ZTF one of every other payload."""
         self.filters.mkdir(parents=True, exist_ok=True)
-        for path in SHIPPED.glob(f"{pattern}.toml"):
+        for path in (SHIPPED / self.survey).glob(f"{pattern}.toml"):
             shutil.copy(path, self.filters)
         if self.survey == "ztf" and pattern != "none":
             for name, (payload, where) in OWN_FILTERS.items():
@@ -121,6 +126,12 @@ class DistributeSite(Site):
         partitions = len(known[topic].partitions) if topic in known else 0
         return read_committed(options, topic, partitions, 30)
 
+    def science(self) -> dict[int, dict[str, Any]]:
+        """Rows of the science table by alert id."""
+        rows = ds.dataset(self.root / self.survey / "online/science", partitioning="hive")
+        table = rows.to_table().drop_columns(["batch"])
+        return {row["alert_id"]: row for row in table.to_pylist()}
+
     def expected(self) -> dict[str, list[int]]:
         """Alerts that each filter's where selects from the science table, by DuckDB."""
         files = f"{self.root / self.survey}/online/science/night=*/batch=*/*.parquet"
@@ -150,6 +161,22 @@ class DistributeSite(Site):
         assert code == 0, [finding for finding in findings if not finding["holds"]]
         sent = sum(len(ids) for ids in expected.values())
         assert any(f"{sent} messages" in finding["summary"] for finding in findings)
+
+
+def make_site(
+    folder: Path, kafka: EmbeddedKafka, survey: str = "ztf", filters: str = "*"
+) -> DistributeSite:
+    """Make a site with topics and filters of its own."""
+    prefix = f"t{uuid.uuid4().hex[:6]}"
+    words = {
+        "kafka.output_prefix": prefix,
+        "filters.folder": str(folder / "filters"),
+        "distribute.partitions": "3",
+        "distribute.delivery_timeout_seconds": "60",
+    }
+    site = DistributeSite(folder, kafka, "none", survey, words)
+    site.set_filters(filters)
+    return site
 
 
 def header(message: Message, name: str) -> str:

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import pickle
 import re
 import subprocess
 import sys
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import fastavro
 import pyarrow.dataset as ds
 import pytest
 from confluent_kafka.admin import AdminClient, ConfigResource
@@ -21,23 +17,8 @@ from confluent_kafka.admin import AdminClient, ConfigResource
 from broker.commands.app import main
 from broker.sinks.transactions import partition_of
 from tests.e2e.distribution.distributing import DistributeSite, decode, header
-from tests.own_environment import own_python
 
 SERVERS, TOPIC = "localhost:9092", "nightjar_ztf_real_not_solar_system"
-FINK_CLIENT = "fink-client==12.3.0"
-# Written for fink-client's own Python; prints what the test compares.
-READ_100 = """
-import pickle, sys
-from fink_client.consumer import AlertConsumer
-
-servers, topic, group = sys.argv[1:]
-consumer = AlertConsumer([topic], {"group.id": group, "bootstrap.servers": servers}, "ztf")
-alerts = []
-while len(alerts) < 100:
-    alerts += [alert for _, alert, _ in consumer.consume(100 - len(alerts), 5) if alert]
-consumer.close()
-sys.stdout.buffer.write(pickle.dumps(alerts))
-"""
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +35,7 @@ def nightjar(killed: DistributeSite, capsys: pytest.CaptureFixture[str]) -> Call
         code = main([*words, "--survey", killed.survey, *killed.settings()])
         captured = capsys.readouterr()
         assert code == 0, captured.err
-        return captured.out
+        return captured.out + captured.err
 
     return call
 
@@ -81,9 +62,7 @@ def test_the_ledger_counts_by_filter(
 
 
 def test_messages_are_the_science_rows_spread_by_object(killed: DistributeSite) -> None:
-    folder = killed.root / "ztf/online/science"
-    rows = ds.dataset(folder, partitioning="hive").to_table().drop_columns(["batch"])
-    science = {row["alert_id"]: row for row in rows.to_pylist()}
+    science = killed.science()
     partitions = set()
     for message in killed.messages("real_not_solar_system"):
         record = decode(message)
@@ -151,11 +130,6 @@ def test_consume_goes_on_where_its_group_stopped_and_begins_again_at_a_time(
     assert len(set(saved["candid"].to_pylist()) & set(ids)) == len(ids) - 2
 
 
-def science_by_id(site: DistributeSite) -> dict[int, dict[str, Any]]:
-    rows = ds.dataset(site.root / "ztf/online/science", partitioning="hive").to_table()
-    return {row["alert_id"]: row for row in rows.drop_columns(["batch"]).to_pylist()}
-
-
 def ten_lines(project_root: Path) -> str:
     """As README.md prints them."""
     blocks = re.findall(r"```python\n(.*?)```", (project_root / "README.md").read_text(), re.DOTALL)
@@ -171,7 +145,7 @@ def test_ten_lines_of_python_read_a_topic(
     assert text.count(SERVERS) == text.count(TOPIC) == 1
     topic = killed.topic_of("real_not_solar_system")
     text = text.replace(SERVERS, killed.kafka.servers).replace(TOPIC, topic)
-    science = science_by_id(killed)
+    science = killed.science()
     rows = [science[alert_id] for alert_id in expected["real_not_solar_system"]]
     wanted = {f"{row['object_id']} {row['mag']}" for row in rows}
     command = [sys.executable, "-u", "-c", text]
@@ -180,60 +154,3 @@ def test_ten_lines_of_python_read_a_topic(
         lines = {reader.stdout.readline().strip() for _ in range(len(wanted))}
         reader.kill()
     assert lines == wanted
-
-
-@pytest.fixture(scope="session")
-def fink_python(pytestconfig: pytest.Config) -> Path:
-    return own_python(pytestconfig, "fink-client", FINK_CLIENT, megabytes=770)
-
-
-def test_fink_client_reads_alerts_equal_to_the_science_rows(
-    killed: DistributeSite, fink_python: Path
-) -> None:
-    topic = killed.topic_of("real_not_solar_system")
-    arguments = [killed.kafka.servers, topic, uuid.uuid4().hex]
-    done = subprocess.run(
-        [fink_python, "-c", READ_100, *arguments], capture_output=True, check=True, timeout=120
-    )
-    alerts = pickle.loads(done.stdout)
-    science = science_by_id(killed)
-    assert len({alert["candid"] for alert in alerts}) == 100
-    for alert in alerts:
-        row = science[alert["candid"]]
-        assert alert["objectId"] == row["object_id"]
-        assert {name: alert[name] for name in row} == row
-
-
-def test_the_fink_command_line_shows_and_saves_alerts(
-    killed: DistributeSite, fink_python: Path, tmp_path: Path
-) -> None:
-    environ = {**os.environ, "HOME": str(tmp_path)}
-    saved = tmp_path / "saved"
-    saved.mkdir()
-
-    def finkctl(*words: str) -> str:
-        command = [str(fink_python.parent / "finkctl"), *words]
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=True, timeout=120, env=environ
-        )
-        return done.stdout
-
-    topic = killed.topic_of("for_fink")
-    servers = killed.kafka.servers
-    account = ("-username", "anyone", "-groupid", uuid.uuid4().hex, "-servers", servers)
-    finkctl("auth", "register", "-survey", "ztf", *account, "-maxtimeout", "5")
-    finkctl("topic", "subscribe", "-survey", "ztf", "-name", topic)
-    words = ("-limit", "3", "-start_at", "earliest", "--display", "--save", "-outdir", str(saved))
-    shown = finkctl("stream", "-survey", "ztf", *words)
-    science = science_by_id(killed)
-    records = []
-    for path in sorted(saved.glob("*.avro")):
-        with path.open("rb") as file:
-            records += list(fastavro.reader(file))
-    assert len(records) == 3
-    for record in records:
-        row = science[record["candid"]]
-        assert {name: record[name] for name in row} == row
-        assert record["objectId"] in shown
-        assert str(record["candidate"]["magpsf"])[:7] in shown
-    assert "Unknown" in shown

@@ -74,7 +74,7 @@ def test_elasticc_gets_an_answer_to_every_alert_under_its_own_key(
     site = own_site("elasticc")
     site.fill(60, 2)
     assert site.run_in_process(spark, "distribute").code == 0
-    messages = site.messages("elasticc_classifications")
+    messages = site.messages("classifications")
     assert len(messages) == 60
     assert all(message.key() == header(message, "alert_id").encode() for message in messages)
     site.check_exactly_once()

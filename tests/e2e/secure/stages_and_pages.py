@@ -9,12 +9,10 @@ import sys
 from pathlib import Path
 from urllib.request import urlopen
 
-from broker.kafka.preflight import check_input, check_output
-from broker.logs import log_to_stderr
-from broker.pipeline.all_stages import every_stream
-from broker.pipeline.runner import Runner, exit_code
+from broker.pipeline.job import open_job
+from broker.pipeline.streaming import run_stages
 from broker.settings import load_settings
-from broker.spark.session import build_session
+from broker.tables.stages import STREAMING
 
 PAGES = ("/environment/", "/SQL/", "/StreamingQuery/", "/jobs/", "/stages/")
 REST = ("/environment", "/sql?details=true&planDescription=true&length=100", "/jobs", "/stages")
@@ -22,14 +20,10 @@ REST = ("/environment", "/sql?details=true&planDescription=true&length=100", "/j
 
 def main(folder: Path, words: list[str]) -> None:
     """Run the stages, then save the pages."""
-    log_to_stderr()
-    with exit_code():
-        settings = load_settings("ztf", overrides=words)
-        check_input(settings.kafka.client_options(), settings.kafka.input_topic)
-        check_output(settings.kafka.output_options(), 10)
-        spark = build_session("nightjar secure test")
-        runner = Runner(spark, once=True)
-        runner.run(every_stream(spark, settings, runner.check_stop))
+    settings = load_settings("ztf", overrides=words)
+    with open_job("secure test", settings, STREAMING) as job:
+        run_stages(job, once=True)
+        spark = job.spark
         packets = spark.readStream.format("kafka").options(**settings.kafka.spark_options())
         packets.option("subscribe", settings.kafka.input_topic).load().explain(extended=True)
         web = str(spark.sparkContext.uiWebUrl)

@@ -145,7 +145,7 @@ def test_a_password_may_come_from_the_environment(site: Site, secure: EmbeddedKa
         user=None,
         NIGHTJAR__KAFKA__PASSWORD=password,
     )
-    assert "Consumed 1 alerts" in job.text
+    assert "Consumed 1 alert in" in job.text
 
 
 def test_whoever_has_no_right_reads_nothing(site: Site, secure: EmbeddedKafka) -> None:

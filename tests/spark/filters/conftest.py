@@ -15,7 +15,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 from pyspark.sql.types import StructType
 
-from broker.filters import MATCHES, FilterSet
+from broker.filters import MATCHES, FilterFolders, FilterSet
 from broker.filters.check import CheckedFilter, Checker
 from broker.filters.definition import FilterFile, read_filter
 from broker.science.engine.apply import apply_modules
@@ -66,7 +66,8 @@ class Tables:
         return connection
 
     def filter_set(self, folder: Path, **options: Any) -> FilterSet:
-        return FilterSet(self.spark, folder, self.survey, self.schema, **options)
+        folders = FilterFolders((folder,))
+        return FilterSet(self.spark, folders, self.survey, self.schema, **options)
 
     def selected_by_duckdb(self, where: str) -> set[int]:
         found = self.duckdb.execute(f"SELECT alert_id FROM science WHERE (\n{where}\n)")

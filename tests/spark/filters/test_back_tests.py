@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +16,9 @@ from broker.errors import UsageError
 from broker.filters.backtest import back_test, changed_objects, explain_alert, try_examples
 from broker.filters.check import CheckedFilter, Checker
 from broker.filters.clauses import Clause, split_clauses
-from broker.tables.read_spark import science_rows
+from broker.nights import NightRange
+from broker.tables.files import batch_column_metadata
+from broker.tables.read_spark import rows_of_table
 from broker.tables.storage import Storage
 from tests.spark.filters.conftest import BATCH, Tables, selected, write_filter
 
@@ -42,7 +45,7 @@ def split(checker: Checker, check: Callable[[str], CheckedFilter]) -> Split:
 @pytest.fixture
 def rows(ztf: Tables, checker: Checker) -> DataFrame:
     storage = Storage(str(ztf.root / "ztf"))
-    return science_rows(checker.session, storage, ztf.schema)
+    return rows_of_table(checker.session, storage, "science", NightRange(), ztf.schema)
 
 
 @pytest.mark.parametrize(
@@ -197,10 +200,13 @@ def test_batches_that_the_archive_has_taken_are_read_there_alone(
     two, one = table.slice(0, 2), table.slice(2, 1)
     write(tmp_path / "online/science/night=20200101" / f"batch={BATCH}", two)
     write(tmp_path / "online/science/night=20200101/batch=0123abcd-000001", one)
-    batches = pa.array([BATCH, BATCH])
-    write(tmp_path / "archive/science/night=20200101", two.append_column("batch", batches))
+    archived = two.append_column("batch", pa.array([BATCH, BATCH]))
+    fields = {"fields": [{"name": "batch", "metadata": batch_column_metadata([BATCH])}]}
+    named = {"org.apache.spark.sql.parquet.row.metadata": json.dumps(fields)}
+    write(tmp_path / "archive/science/night=20200101", archived.replace_schema_metadata(named))
     write(tmp_path / "online/science/night=20200103/batch=0123abcd-000002", one)
-    read = science_rows(checker.session, Storage(str(tmp_path)), ztf.schema, (20200101, 20200102))
+    nights = NightRange(20200101, 20200102)
+    read = rows_of_table(checker.session, Storage(str(tmp_path)), "science", nights, ztf.schema)
     ids = [row["alert_id"] for row in read.select("alert_id").collect()]
     assert sorted(ids) == sorted(table["alert_id"].slice(0, 3).to_pylist())
     assert read.columns == ztf.schema.names
@@ -209,8 +215,9 @@ def test_batches_that_the_archive_has_taken_are_read_there_alone(
 def test_nights_without_rows_are_a_usage_error(
     ztf: Tables, checker: Checker, tmp_path: Path
 ) -> None:
+    nights = NightRange(19990101, 19990102)
     with pytest.raises(UsageError, match=r"no science rows of nights 19990101\.\.19990102"):
-        science_rows(checker.session, Storage(str(tmp_path)), ztf.schema, (19990101, 19990102))
+        rows_of_table(checker.session, Storage(str(tmp_path)), "science", nights, ztf.schema)
 
 
 def write(folder: Path, rows: pa.Table) -> None:

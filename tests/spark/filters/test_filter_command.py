@@ -84,11 +84,31 @@ def test_a_name_that_is_no_filter_is_a_usage_error_with_the_known_ones(
     write_filter(tmp_path, "a", "mag < 18")
     code, _, err = run("check", "b")
     assert code == 2
-    assert "b is neither a file nor one of the filters a" in err
+    assert "b is neither a file nor one of the filters ztf/a" in err
+
+
+def test_a_name_that_two_surveys_share_needs_the_survey(run: Run, tmp_path: Path) -> None:
+    write_filter(tmp_path, "a", "mag < 18")
+    (tmp_path / "elasticc").mkdir()
+    write_filter(tmp_path / "elasticc", "a", "mag < 18", survey="elasticc")
+    code, _, err = run("check", "a")
+    assert code == 2
+    assert "a is the name of 2 filters: say ztf/a or elasticc/a" in err
+    code, out, _ = run("check", "ztf/a")
+    assert code == 0, out
+    assert "a (" in out
+
+
+def test_check_refuses_a_file_in_use_in_another_surveys_folder(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "elasticc").mkdir()
+    path = write_filter(tmp_path / "elasticc", "a", "mag < 18")
+    code, _, err = run("check", str(path))
+    assert code == 2
+    assert "is for filters of elasticc" in err
 
 
 def test_test_prints_nights_clauses_and_public_pages(run: Run) -> None:
-    path = PROJECT_ROOT / "conf" / "filters" / "bright_new.toml"
+    path = PROJECT_ROOT / "conf" / "filters" / "ztf" / "bright_new.toml"
     code, out, _ = run("test", str(path), "--nights", ALL)
     assert code == 0
     assert "age_days BETWEEN 0.02 AND 10" in out

@@ -11,7 +11,8 @@ import pytest
 from pyspark.sql import SparkSession
 
 from broker.errors import InputError
-from broker.filters import FilterSet
+from broker.filters import FilterFolders, FilterSet
+from broker.tables.filter_texts import FilterTexts
 from broker.tables.storage import Storage
 from tests.spark.filters.conftest import declared, write_filter
 
@@ -20,7 +21,8 @@ Load = Callable[..., FilterSet]
 
 @pytest.fixture
 def load(spark: SparkSession, tmp_path: Path) -> Load:
-    return lambda **options: FilterSet(spark, tmp_path, "ztf", declared("ztf"), **options)
+    folders = FilterFolders((tmp_path,))
+    return lambda **options: FilterSet(spark, folders, "ztf", declared("ztf"), **options)
 
 
 def wheres(filters: FilterSet) -> dict[str, str]:
@@ -167,11 +169,11 @@ def test_a_dangling_link_is_no_filter(load: Load, tmp_path: Path) -> None:
 def test_the_text_of_each_filter_is_kept_once_under_its_digest(load: Load, tmp_path: Path) -> None:
     path = write_filter(tmp_path, "a", "mag < 18")
     filters, storage = load(), Storage(str(tmp_path / "root"))
-    filters.keep(storage)
+    filters.keep(FilterTexts(storage))
     first = filters.filters[0].digest
     assert storage.read_text(f"ledger/filters/{first}.toml") == path.read_text()
     write_filter(tmp_path, "a", "mag < 17")
     filters.reload()
-    filters.keep(storage)
+    filters.keep(FilterTexts(storage))
     second = filters.filters[0].digest
     assert storage.names("ledger/filters") == sorted([f"{first}.toml", f"{second}.toml"])

@@ -9,7 +9,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
-from broker.filters import MATCHES, FilterSet
+from broker.filters import MATCHES, FilterFolders, FilterSet
 from tests.spark.filters.conftest import declared, selected, write_filter
 
 SANE = "band = 'g'"
@@ -74,7 +74,7 @@ def ansi(request: pytest.FixtureRequest, spark: SparkSession) -> Iterator[None]:
 def filters(spark: SparkSession, folder: Path, wheres: dict[str, str]) -> FilterSet:
     for name, where in wheres.items():
         write_filter(folder, name, where)
-    return FilterSet(spark, folder, "ztf", declared("ztf"))
+    return FilterSet(spark, FilterFolders((folder,)), "ztf", declared("ztf"))
 
 
 @pytest.mark.usefixtures("ansi")

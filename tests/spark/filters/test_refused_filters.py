@@ -13,8 +13,8 @@ from pyspark.sql.types import BooleanType
 
 from broker.errors import InputError
 from broker.filters.check import CheckedFilter, Checker
-from broker.filters.session import parse
 from broker.filters.tree import Tree
+from broker.spark.jvm import parse
 
 Check = Callable[[str], CheckedFilter]
 

@@ -10,6 +10,7 @@ import pytest
 
 import broker.archive.compact_ledger as compacting
 from broker.archive.compact_ledger import compact_ledger
+from broker.tables.layout import ledger_path
 from broker.tables.ledger import Ledger
 from broker.tables.ledger_row import to_table
 from broker.tables.storage import Storage
@@ -28,7 +29,7 @@ def _few(monkeypatch: pytest.MonkeyPatch) -> None:
 def commit(storage: Storage, key: str, *stages: str, at: dt.datetime = OLD) -> None:
     """Commit a batch of some stages."""
     for stage in stages:
-        path = Ledger.path(stage, key)
+        path = ledger_path(stage, key)
         storage.write_table(to_table(row(key, stage=stage)), path)
         os.utime(storage.path(path), (at.timestamp(), at.timestamp()))
 

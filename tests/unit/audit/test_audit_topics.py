@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ import pytest
 from broker.audit import topics as audit_topics
 from broker.audit.finding import Finding
 from broker.audit.topics import OutputTopics, check_filters, check_matches, check_messages
+from broker.kafka.positions import TopicPartition, Watermarks
+from broker.sinks.marker_topic import MarkerTopic, SentFilter
 from broker.tables.ledger import Ledger
 from broker.tables.ledger_row import FilterCount, LedgerRow
 from broker.tables.storage import Storage
@@ -47,6 +49,7 @@ class Output:
     rows: list[LedgerRow]
     topics: dict[str, list[Received]]
     first_offset: int = 0
+    described: dict[str, SentFilter] = field(default_factory=dict)
 
     def check(self) -> Finding:
         return check_messages(self.storage, self.rows, OutputTopics({}, "nightjar", "ztf"))
@@ -82,19 +85,31 @@ def output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Output:
             )
         )
     made = Output(storage, rows, topics)
+    made.described = {
+        name: SentFilter(name, f"nightjar_ztf_{name}", digest, "A test.", "full", "f0")
+        for name, digest in (("even", "d0"), ("bright", "d1"))
+    }
 
     class Known:
         def __init__(self, *_: Any) -> None: ...
 
-        def partitions(self) -> dict[str, int]:
-            return dict.fromkeys(made.topics, 1)
+        def topics(self) -> dict[str, int]:
+            return dict.fromkeys([*made.topics, "nightjar_ztf_published"], 1)
+
+        def watermarks(self, partitions: set[TopicPartition]) -> dict[TopicPartition, Watermarks]:
+            return {at: Watermarks(made.first_offset, 10**9) for at in partitions}
 
     def committed(_options: Any, topic: str, *_: Any) -> Iterator[Received]:
         return iter(made.topics[topic])
 
-    monkeypatch.setattr(audit_topics, "Topics", Known)
+    monkeypatch.setattr(audit_topics, "KafkaCluster", Known)
+
+    def marked(_options: Any, topic: str, *_: Any) -> MarkerTopic:
+        assert topic == "nightjar_ztf_published"
+        return MarkerTopic(filters=made.described)
+
+    monkeypatch.setattr(audit_topics, "read_marker_topic", marked)
     monkeypatch.setattr(audit_topics, "read_committed", committed)
-    monkeypatch.setattr(audit_topics, "first_offsets", lambda *_: {0: made.first_offset})
     return made
 
 
@@ -135,7 +150,7 @@ def mix_up_filters(output: Output) -> None:
     ("damage", "named"),
     [
         (lose, "abcdef01-000001, topic nightjar_ztf_even: 9 messages, 10 in the ledger"),
-        (double, "topic nightjar_ztf_bright: 1 messages are there twice"),
+        (double, "topic nightjar_ztf_bright: duplicates of messages: 1"),
         (invent, "batch unknown, topic nightjar_ztf_even: 1 messages (d0) that the ledger lacks"),
         (lose_a_topic, "abcdef01-000000, topic nightjar_ztf_even: 0 messages, 10 in the ledger"),
         (mix_up_filters, "topic nightjar_ztf_even: 1 messages (d1) that the ledger lacks"),
@@ -146,6 +161,37 @@ def test_a_wrong_topic_is_named(
 ) -> None:
     damage(output)
     assert any(named in line for line in output.check().differences)
+
+
+def test_a_filter_counts_in_the_topic_that_the_marker_topic_names(output: Output) -> None:
+    output.topics["old_name"] = output.topics.pop("nightjar_ztf_even")
+    output.described["even"] = replace(output.described["even"], topic="old_name", active=False)
+    finding = output.check()
+    assert finding.differences == ()
+    sent = sum(row.written for row in output.rows)
+    assert finding.summary == f"{sent} messages in 2 topics"
+
+
+def test_batches_of_a_renamed_filter_count_in_both_its_topics(output: Output) -> None:
+    even, bright = output.rows[1].by_filter
+    output.rows[1] = replace(output.rows[1], by_filter=(replace(even, name="paired"), bright))
+    sent = output.topics["nightjar_ztf_even"]
+    output.topics["nightjar_ztf_even"] = sent[: BATCH // 2]
+    output.topics["nightjar_ztf_paired"] = sent[BATCH // 2 :]
+    described = output.described["even"]
+    output.described["even"] = replace(described, active=False)
+    output.described["paired"] = replace(described, name="paired", topic="nightjar_ztf_paired")
+    assert output.check().differences == ()
+    output.topics["nightjar_ztf_even"].pop()
+    (line,) = output.check().differences
+    assert line.startswith("batch abcdef01-000000, topic nightjar_ztf_even: 9 messages")
+
+
+def test_a_filter_that_the_marker_topic_does_not_name_is_a_difference(output: Output) -> None:
+    del output.described["even"]
+    (line,) = output.check().differences
+    assert line.startswith("filter even: topic nightjar_ztf_published does not name its topic")
+    assert "its 20 messages" in line
 
 
 def test_messages_that_have_expired_are_not_missing(output: Output) -> None:
@@ -188,4 +234,4 @@ def test_a_batch_that_distribute_has_not_seen_waits(output: Output) -> None:
     science = Ledger(output.storage).rows("science")
     finding = check_filters(science, output.rows[:1])
     assert finding.holds
-    assert "1 batches wait for distribute" in finding.summary
+    assert "batches waiting for distribute: 1" in finding.summary

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import signal
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
+from broker.client import Alert
+from broker.client.table import AlertTable
 from broker.commands.app import main
 
 
@@ -16,13 +20,14 @@ def test_files_are_counted_first_and_the_last_line_says_how_many(
     assert main(["consume", "--from", str(night), "--brief"]) == 1
     out, err = capsys.readouterr()
     lines = out.splitlines()
-    assert lines[0] == f"4 alerts in {night}"
-    assert lines[1].startswith("object")
-    assert len(lines) == 6
-    assert lines[-1].startswith("Consumed 3 alerts in 0.")
-    assert lines[-1].endswith(" seconds")
-    assert "broken.avro" in err
-    assert "1 could not be read" in err
+    assert lines[0].startswith("object")
+    assert len(lines) == 4
+    said = err.splitlines()
+    assert said[0] == f"4 alerts in {night}"
+    assert "broken.avro" in said[1]
+    assert said[2].startswith("Consumed 3 alerts in 0.")
+    assert said[2].endswith(" seconds")
+    assert "1 could not be read" in said[3]
 
 
 def test_the_exit_code_is_0_when_everything_was_read(
@@ -31,12 +36,39 @@ def test_the_exit_code_is_0_when_everything_was_read(
     (night / "broken.avro").unlink()
     words = ["consume", "--from", str(night), "--where", "candidate.drb > 0.2", "--brief"]
     assert main(words) == 0
-    assert "1 of 3 alerts chosen\nConsumed 1 alerts" in capsys.readouterr().out
+    assert "1 of 3 alerts chosen\nConsumed 1 alert in" in capsys.readouterr().err
 
 
-def test_max_alerts_shows_one_as_json(night: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_standard_output_is_json_and_nothing_else(
+    night: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["consume", "--from", str(night), "--max-alerts", "1"]) == 0
-    assert '    "objectId": "ZTF23aaa",\n' in capsys.readouterr().out
+    assert json.loads(capsys.readouterr().out)["objectId"] == "ZTF23aaa"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_reading_and_keeps_what_was_read(
+    number: signal.Signals,
+    night: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    add = AlertTable.add
+
+    def add_and_signal(table: AlertTable, alert: Alert) -> None:
+        signal.raise_signal(number)
+        add(table, alert)
+
+    monkeypatch.setattr(AlertTable, "add", add_and_signal)
+    before = signal.signal(number, lambda *_: pytest.fail("nobody listens to the signal"))
+    try:
+        path = tmp_path / "kept.parquet"
+        assert main(["consume", "--from", str(night), "--save", str(path)]) == 0
+    finally:
+        signal.signal(number, before)
+    assert pq.read_table(path)["candid"].to_pylist() == [1]
+    assert "Consumed 1 alert in" in capsys.readouterr().err
 
 
 def test_saving_prints_the_files(
@@ -77,9 +109,9 @@ def test_wrong_words_are_exit_code_2_with_one_line(
     night: Path, words: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["consume", *(word.format(night=night) for word in words)]) == 2
-    err = capsys.readouterr().err
-    assert message in err
-    assert len(err.splitlines()) == 1
+    *counts, last = capsys.readouterr().err.splitlines()
+    assert message in last
+    assert all(line.startswith(("4 alerts in", "0 of 1 ", "Consumed ")) for line in counts)
 
 
 def test_a_file_that_cannot_be_written_is_named(

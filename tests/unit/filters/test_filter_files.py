@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from broker.errors import InputError
-from broker.filters.definition import filter_files, load_filters, read_filter
-from broker.settings import PROJECT_ROOT
+from broker.filters.definition import read_filter
 
 GOOD = '''name = "bright"
 description = "Bright alerts."
@@ -19,7 +18,6 @@ mag < 18
   AND is_positive
 """
 '''
-SHIPPED = filter_files(PROJECT_ROOT / "conf" / "filters")
 
 
 def write(folder: Path, text: str, name: str = "bright.toml") -> Path:
@@ -101,29 +99,6 @@ def test_all_mistakes_of_a_file_are_named_at_once(tmp_path: Path) -> None:
     assert "no such survey" in message
 
 
-def test_two_filters_of_one_name_are_both_wrong_and_the_others_stay(tmp_path: Path) -> None:
-    write(tmp_path, GOOD, "a.toml")
-    write(tmp_path, GOOD, "b.toml")
-    write(tmp_path, GOOD.replace('"bright"', '"other"'), "c.toml")
-    files, problems = load_filters(tmp_path)
-    assert [file.filter.name for file in files] == ["other"]
-    assert "a.toml:1: " in str(problems[0])
-    assert "b.toml has the name 'bright' too" in str(problems[0])
-    assert "b.toml:1: " in str(problems[1])
-
-
-def test_filters_of_two_surveys_may_share_a_name(tmp_path: Path) -> None:
-    write(tmp_path, GOOD, "a.toml")
-    write(tmp_path, GOOD.replace('"ztf"', '"elasticc"'), "b.toml")
-    files, problems = load_filters(tmp_path)
-    assert (len(files), problems) == (2, [])
-
-
-def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"filters\.folder"):
-        load_filters(tmp_path / "none")
-
-
 def test_the_digest_changes_with_what_decides_and_with_nothing_else(tmp_path: Path) -> None:
     def digest(old: str, new: str) -> str:
         return read_filter(write(tmp_path, GOOD.replace(old, new))).filter.digest
@@ -148,11 +123,3 @@ def test_a_where_with_escapes_is_placed_within_itself(tmp_path: Path) -> None:
     text = GOOD.replace('"""\nmag < 18\n  AND is_positive\n"""', '"mag < 18\\nAND x"')
     file = read_filter(write(tmp_path, text))
     assert file.place(13) == f"{tmp_path}/bright.toml: where, line 2, column 5"
-
-
-@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
-def test_a_shipped_filter_is_called_as_its_file_and_says_where_it_comes_from(path: Path) -> None:
-    one = read_filter(path).filter
-    assert one.name == path.stem
-    assert one.description.endswith(".")
-    assert one.source

@@ -13,17 +13,16 @@ from broker.ingest.offsets import (
     BatchOffsets,
     Reached,
     Span,
-    TopicPartition,
-    Watermarks,
     batch_offsets,
     batch_time,
     check_none_vanished,
     check_nothing_missed,
 )
+from broker.kafka.positions import TopicPartition, Watermarks
 from broker.tables.storage import Storage
 
-A: TopicPartition = ("alerts", 0)
-B: TopicPartition = ("alerts", 1)
+A = TopicPartition("alerts", 0)
+B = TopicPartition("alerts", 1)
 
 
 def check(
@@ -90,10 +89,12 @@ def test_fewer_records_than_offsets_are_no_loss_while_the_broker_has_the_range()
     check({A: Span(10, 20)}, {A: Reached(10, 30)}, {A: Watermarks(0, 20)}, read_all=False)
 
 
-def test_a_topic_created_anew_with_less_is_a_loss() -> None:
-    with pytest.raises(DataLoss, match=r"offsets 5 to 29 \(the topic was emptied or created anew"):
+def test_a_topic_created_again_with_less_is_a_loss() -> None:
+    with pytest.raises(DataLoss, match=r"offsets 5 to 29 \(the topic was emptied or created again"):
         check({A: Span(30, 5)}, {A: Reached(30, 30)}, {A: Watermarks(0, 5)}, read_all=False)
-    with pytest.raises(DataLoss, match=r"offsets 12 to 19 \(the topic was emptied or created anew"):
+    with pytest.raises(
+        DataLoss, match=r"offsets 12 to 19 \(the topic was emptied or created again"
+    ):
         check({A: Span(10, 20)}, {A: Reached(10, 20)}, {A: Watermarks(0, 12)}, read_all=False)
 
 

@@ -7,36 +7,22 @@ import json
 import pytest
 
 from broker.errors import UsageError
-from broker.ingest.offsets import Reached, TopicPartition
-from broker.ingest.source import is_pattern, matching, starting_options
+from broker.ingest.offsets import Reached
+from broker.ingest.source import starting_options
+from broker.kafka.positions import TopicPartition
 
 PATTERN = "ztf_[0-9]{8}_programid1"
-PLACES: set[TopicPartition] = {
-    ("ztf_20240706_programid1", 0),
-    ("ztf_20240706_programid1", 1),
-    ("ztf_20240707_programid1", 0),
-    ("ztf_20240707_programid2", 0),
-    ("xztf_20240707_programid1", 0),
+PARTITIONS = {
+    TopicPartition("ztf_20240706_programid1", 0),
+    TopicPartition("ztf_20240706_programid1", 1),
+    TopicPartition("ztf_20240707_programid1", 0),
+    TopicPartition("ztf_20240707_programid2", 0),
+    TopicPartition("xztf_20240707_programid1", 0),
 }
 
 
-def test_a_name_is_told_from_a_pattern() -> None:
-    assert is_pattern(PATTERN)
-    assert is_pattern("a|b")
-    assert not is_pattern("ztf_20240707_programid1")
-    assert not is_pattern("alerts.ztf-1")
-
-
-def test_a_pattern_means_whole_names() -> None:
-    assert {topic for topic, _ in matching(PATTERN, PLACES)} == {
-        "ztf_20240706_programid1",
-        "ztf_20240707_programid1",
-    }
-    assert matching("ztf_20240707_programid1", PLACES) == {("ztf_20240707_programid1", 0)}
-
-
 def test_without_a_ledger_a_stream_starts_at_the_beginning() -> None:
-    assert starting_options("ledger", PATTERN, {}, PLACES) == {"startingOffsets": "earliest"}
+    assert starting_options("ledger", PATTERN, {}, PARTITIONS) == {"startingOffsets": "earliest"}
 
 
 def test_a_stream_starts_where_the_ledger_ends_and_new_partitions_at_their_beginning() -> None:
@@ -45,7 +31,7 @@ def test_a_stream_starts_where_the_ledger_ends_and_new_partitions_at_their_begin
         # Expired since.
         ("ztf_20240705_programid1", 0): Reached(9, 9),
     }
-    options = starting_options("ledger", PATTERN, reached, PLACES)
+    options = starting_options("ledger", PATTERN, reached, PARTITIONS)
     assert json.loads(options["startingOffsets"]) == {
         "ztf_20240706_programid1": {"0": 40, "1": -2},
         "ztf_20240707_programid1": {"0": -2},
@@ -54,14 +40,14 @@ def test_a_stream_starts_where_the_ledger_ends_and_new_partitions_at_their_begin
 
 def test_a_ledger_of_other_topics_says_nothing() -> None:
     reached = {("other", 0): Reached(40, 50)}
-    options = starting_options("ledger", PATTERN, reached, PLACES)
+    options = starting_options("ledger", PATTERN, reached, PARTITIONS)
     assert options == {"startingOffsets": "earliest"}
 
 
 @pytest.mark.parametrize("start", ["earliest", "latest"])
 def test_the_operator_may_choose_an_end_of_the_topics(start: str) -> None:
     reached = {("ztf_20240706_programid1", 0): Reached(40, 50)}
-    assert starting_options(start, PATTERN, reached, PLACES) == {"startingOffsets": start}
+    assert starting_options(start, PATTERN, reached, PARTITIONS) == {"startingOffsets": start}
 
 
 @pytest.mark.parametrize(
@@ -76,10 +62,10 @@ def test_the_operator_may_choose_an_end_of_the_topics(start: str) -> None:
 def test_the_operator_may_choose_a_time_utc_unless_it_says_otherwise(
     start: str, milliseconds: str
 ) -> None:
-    options = starting_options(start, PATTERN, {}, PLACES)
+    options = starting_options(start, PATTERN, {}, PARTITIONS)
     assert options["startingTimestamp"] == milliseconds
 
 
 def test_any_other_start_is_refused_with_the_known_ones() -> None:
     with pytest.raises(UsageError, match="--from yesterday: expected ledger, earliest, latest or"):
-        starting_options("yesterday", PATTERN, {}, PLACES)
+        starting_options("yesterday", PATTERN, {}, PARTITIONS)

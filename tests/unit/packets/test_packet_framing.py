@@ -158,8 +158,8 @@ def test_a_broken_bare_packet_has_its_reason(value: bytes, reason: str) -> None:
 def test_confluent_packets_say_what_they_lack(tmp_path: Path) -> None:
     decoder = Decoder("confluent", registry=registry(tmp_path))
     assert reason_of(decoder, encode(RECORD, SCHEMA, "confluent", 702)) == "schema_unknown"
-    assert reason_of(decoder, b"\0\0\0") == "truncated"
-    assert reason_of(decoder, BARE) == "not_avro"
+    assert reason_of(decoder, b"\0\0\0") == "not_confluent"
+    assert reason_of(decoder, BARE) == "not_confluent"
     assert reason_of(Decoder("confluent"), b"\0\0\0\2\xbd" + BARE) == "schema_unknown"
 
 

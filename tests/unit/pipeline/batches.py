@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from broker.sinks.publish import Publisher
-from broker.tables.ledger import Ledger
+from broker.tables.layout import ledger_path
 from broker.tables.ledger_row import (
     FilterCount,
     LedgerRow,
@@ -53,7 +53,7 @@ def commit(
         columns["by_night"] = (NightCount(NIGHT, count),)
     written = LedgerRow(**columns | row)
     publisher.finish(attempt, written)
-    os.utime(storage.path(Ledger.path(stage, key)), (committed, committed))
+    os.utime(storage.path(ledger_path(stage, key)), (committed, committed))
     return written
 
 

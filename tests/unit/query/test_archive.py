@@ -7,6 +7,7 @@ import io
 import shutil
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -178,3 +179,47 @@ def test_what_cannot_be_run_is_a_usage_error(root: Path, tmp_path: Path) -> None
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match="no science rows"):
         Archive(tmp_path / "empty").sql("SELECT 1")
+
+
+class Dead:
+    """A connection of which an engine's own fault has left nothing."""
+
+    def __init__(self, error: type[duckdb.Error]) -> None:
+        self._error = error
+
+    def execute(self, _query: str) -> None:
+        """Make a view."""
+
+    def sql(self, _query: str, params: object = None) -> None:
+        raise self._error("INTERNAL Error: different type\n\nStack Trace:\n0  duckdb::Vector()")
+
+
+@pytest.mark.parametrize("error", [duckdb.InternalException, duckdb.FatalException])
+def test_a_fault_of_the_engine_is_one_line_and_the_next_query_is_answered(
+    error: type[duckdb.Error], root: Path
+) -> None:
+    archive = Archive(root)
+    archive._connection = Dead(error)
+    with pytest.raises(UsageError) as failed:
+        archive.sql("SELECT alert_id FROM science")
+    assert "INTERNAL Error: different type" in str(failed.value)
+    assert "Stack Trace" not in str(failed.value)
+    assert len(archive.sql("SELECT alert_id FROM science")) == 4
+
+
+def test_a_file_that_is_damaged_is_named_in_one_line(root: Path) -> None:
+    (damaged,) = (root / f"online/science/night={NIGHT}/batch=b").iterdir()
+    damaged.write_bytes(b"PAR1 and nothing more")
+    with pytest.raises(UsageError) as failed:
+        Archive(root).sql("SELECT alert_id FROM science")
+    assert str(damaged) in str(failed.value)
+    assert len(str(failed.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "query", ["selec", "SELECT\n nope\nFROM science", "SELECT object_id::int FROM science", "--"]
+)
+def test_a_query_that_cannot_be_run_is_told_in_one_line(query: str, root: Path) -> None:
+    with pytest.raises(UsageError) as failed:
+        Archive(root).sql(query)
+    assert len(str(failed.value).splitlines()) == 1

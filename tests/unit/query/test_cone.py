@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 
 import astropy.units as u
 import numpy as np
@@ -79,8 +80,26 @@ def test_a_small_cone_is_a_few_ranges_of_cells() -> None:
             assert all(one[1] < two[0] for one, two in pairwise(ranges))
 
 
+@pytest.mark.parametrize("number", [np.float32, np.float64, np.int64])
+def test_numbers_of_numpy_are_numbers(sky: tuple[Archive, SkyCoord], number: type) -> None:
+    plain = sky[0].cone(10, -20, 36_000)
+    assert len(sky[0].cone(number(10), number(-20), number(36_000))) == len(plain) > 0
+
+
+@pytest.mark.parametrize(("given", "meant"), [(-0.001, 359.999), (360.0001, 0.0001), (-350, 10)])
+def test_right_ascension_is_taken_modulo_360(tmp_path: Path, given: float, meant: float) -> None:
+    put_online(tmp_path, "a", rows([1], ra_deg=np.array([meant]), dec_deg=np.array([-35.72])))
+    found = Archive(tmp_path).cone(given, -35.72, 1)
+    assert found["alert_id"].to_list() == [1]
+    assert found["separation_arcsec"][0] == pytest.approx(0, abs=1e-6)
+
+
 @pytest.mark.parametrize(
-    "cone", [(400, 0, 1), (10, 91, 1), (10, 10, 0), (10, 10, -5), (10, 10, 10**6), (1, 2, np.nan)]
+    "cone",
+    [
+        *[(np.nan, 0, 1), (np.inf, 0, 1), (10, 90.0001, 1), (10, -91, 1), (10, np.nan, 1)],
+        *[(10, 10, 0), (10, 10, -5), (10, 10, 10**6), (1, 2, np.nan)],
+    ],
 )
 def test_what_is_no_circle_on_the_sky_is_refused(
     sky: tuple[Archive, SkyCoord], cone: tuple[float, float, float]

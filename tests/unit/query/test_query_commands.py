@@ -50,6 +50,96 @@ def test_json_has_ids_as_text(words: list[str], capsys: pytest.CaptureFixture[st
     assert main(["cone", "10", "20", "5", "--format", "json", *words]) == 0
     found = json.loads(capsys.readouterr().out)
     assert sorted(row["alert_id"] for row in found) == [str(BIG), str(BIG + 1)]
+    (point,) = next(row["lightcurve"] for row in found if row["alert_id"] == str(BIG))
+    assert point["alert_id"] == str(BIG)
+
+
+@pytest.mark.parametrize("out", [[], ["--out", "rows.json"]])
+def test_json_has_null_for_what_is_not_finite(
+    words: list[str],
+    out: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    query = (
+        "SELECT 'nan'::double AS a, '-inf'::float AS b, [1.5, 'nan'::double] AS c, "
+        "{'d': 'inf'::double} AS e, sum(n) AS f FROM (SELECT 2 AS n) "
+    )
+    assert main(["sql", query, "--format", "json", *out, *words]) == 0
+    text = Path("rows.json").read_text() if out else capsys.readouterr().out
+    found = json.loads(text, parse_constant=pytest.fail)
+    assert found == [{"a": None, "b": None, "c": [1.5, None], "e": {"d": None}, "f": 2}]
+
+
+def test_csv_has_no_nan_within_a_cell(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sql", "SELECT [1.5, 'nan'::double] AS a", "--format", "csv", *words]) == 0
+    _, cell = csv.reader(io.StringIO(capsys.readouterr().out))
+    assert json.loads(cell[0], parse_constant=pytest.fail) == [1.5, None]
+
+
+def test_a_table_has_every_column_under_its_own_name(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    query = (
+        'SELECT avg(classifier.score), max(classifier.score) AS "best.score", classifier.label, '
+        "count(*) FROM science WHERE classifier IS NOT NULL GROUP BY classifier.label"
+    )
+    assert main(["sql", query, *words]) == 0
+    header, row = capsys.readouterr().out.splitlines()
+    assert header.split() == ["avg(classifier.score)", "best.score", "label", "count_star()"]
+    assert row.split() == ["0.9000", "0.9000", "sn_ia", "1"]
+
+
+@pytest.mark.parametrize("form", ["table", "csv", "json"])
+def test_two_columns_of_one_name_are_both_there(
+    form: str, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["sql", "SELECT 1 AS n, 2 AS n_1, 3 AS n", "--format", form, *words]) == 0
+    out = capsys.readouterr().out
+    assert all(name in out for name in ("n_1", "n_2"))
+    assert all(value in out for value in "123")
+
+
+@pytest.mark.parametrize("declination", ["-35.72", "-.5", "-3e1"])
+def test_declinations_below_0_need_no_marks(
+    declination: str, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["cone", "196.55", declination, "60", "--format", "json", *words]) == 0
+    assert json.loads(capsys.readouterr().out) == []
+
+
+@pytest.mark.parametrize(
+    ("place", "named"),
+    [
+        (("10", "-91"), "declination -91.0"),
+        (("10", "nan"), "declination nan"),
+        (("-nan", "20"), "right ascension nan"),
+    ],
+)
+def test_a_place_that_is_not_on_the_sky_is_named(
+    place: tuple[str, str], named: str, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["cone", *place, "60", *words]) == 2
+    assert f"nightjar: {named} is not" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["sql", "-- by time\nSELECT alert_id FROM science"],
+        ["sql", "--by time\nSELECT alert_id FROM science"],
+        ["objects", "--where", "-dec_deg < -10"],
+        ["objects", "--where", "-- near\ndec_deg > 10"],
+        ["objects", "--where=-dec_deg < -10"],
+    ],
+)
+def test_sql_may_begin_with_a_dash(
+    command: list[str], words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*command, "--format", "json", *words]) == 0
+    assert str(BIG + 1) in capsys.readouterr().out
 
 
 def test_csv_has_a_column_for_every_field(
@@ -60,7 +150,7 @@ def test_csv_has_a_column_for_every_field(
     assert first["alert_id"] == str(BIG)
     assert first["classifier_label"] == "sn_ia"
     assert second["classifier_label"] == ""
-    assert json.loads(first["lightcurve"]) == CURVES[0]
+    assert json.loads(first["lightcurve"]) == [{**CURVES[0][0], "alert_id": str(BIG)}]
 
 
 def test_a_file_gets_the_form_of_its_name(words: list[str], tmp_path: Path) -> None:
@@ -89,7 +179,7 @@ def test_a_votable_has_units_meanings_whole_ids_and_light_curves(
     assert table["real_bogus_is_real"].tolist() == [True, None]
     first, second = table["lightcurve_mag"]
     assert (first.tolist(), second.tolist()) == ([18.0], [])
-    assert json.loads(table["lightcurve_alert_id"][0]) == [BIG]
+    assert json.loads(table["lightcurve_alert_id"][0]) == [str(BIG)]
 
 
 def test_images_in_a_table_are_told_by_their_size(

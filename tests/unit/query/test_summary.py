@@ -9,6 +9,7 @@ import pyarrow.dataset as ds
 import pytest
 
 from broker.query.summary import ScienceSummary
+from broker.tables.layout import ledger_path
 from broker.tables.ledger import Ledger
 from broker.tables.ledger_row import FilterCount, to_table
 from broker.tables.storage import Storage
@@ -26,7 +27,7 @@ def sent(tmp_path: Path) -> Path:
         put_online(tmp_path, key, rows(ids))
         counts = (FilterCount("late_ones", digest, 1),)
         ledger_row = row(key, stage="distribute", by_filter=counts)
-        storage.write_table(to_table(ledger_row), Ledger.path("distribute", key))
+        storage.write_table(to_table(ledger_row), ledger_path("distribute", key))
     return tmp_path
 
 

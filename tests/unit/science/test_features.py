@@ -18,7 +18,11 @@ from broker.science.classifier.features.grid import (
     ShapeGrid,
     place_on_knots,
 )
-from broker.science.classifier.features.shapes import FALL_DAYS, ParametricShapes, _bazin_mag
+from broker.science.classifier.features.shapes import (
+    FALL_DAYS,
+    ParametricShapes,
+    _bazin_mag,
+)
 from broker.science.classifier.features.templates import Templates
 from broker.science.classifier.model import load_model
 from broker.units import flux_err_from_mag, flux_from_mag

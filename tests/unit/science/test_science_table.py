@@ -13,7 +13,8 @@ from broker.packets.schemas import load_schema
 from broker.science.engine.science_pass import SciencePass
 from broker.settings import ScienceSettings
 from broker.surveys import SURVEYS, get_survey
-from broker.tables.science_schema import check_schema, differences, science_schema
+from broker.tables.declaration import check_schema, differences
+from broker.tables.science_schema import science_schema
 from tests.unit.science.plug_ins import FAINT_KEYS, switch_on
 
 
@@ -107,7 +108,7 @@ def test_units_and_meanings_of_one_s_own_are_declared_too(tmp_path: Path) -> Non
 def test_a_table_as_declared_passes() -> None:
     schema = declared("elasticc", "slope")
     assert differences(schema.remove_metadata(), schema) == []
-    check_schema(schema, schema)
+    check_schema(schema, schema, "science")
 
 
 def test_what_differs_is_listed_by_name() -> None:
@@ -121,4 +122,4 @@ def test_what_differs_is_listed_by_name() -> None:
         "colour.g_minus_r: float, declared double",
     ]
     with pytest.raises(PublishError, match=r"colour\.days_apart: missing"):
-        check_schema(changed, schema)
+        check_schema(changed, schema, "science")

@@ -125,7 +125,7 @@ def test_a_password_file_is_found_beside_the_settings_file(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("words", "environ", "said"),
     [
-        (["kafka.security_protocol=SASL_SSL"], {}, "SASL_SSL wants a user: set kafka.user"),
+        (["kafka.security_protocol=SASL_SSL"], {}, "SASL_SSL needs a user: set kafka.user"),
         (["kafka.user=a"], {}, "PLAINTEXT has no users, but kafka.user is set; did you mean"),
         (["kafka.security_protocol=SSL", "kafka.user=a"], {}, "SSL has no users"),
         ([], {"NIGHTJAR__KAFKA__PASSWORD": PASSWORD}, "but kafka.password is set"),

@@ -144,6 +144,21 @@ def test_a_file_for_another_survey_is_refused(tmp_path: Path) -> None:
     assert load_settings("elasticc", conf, environ={}).survey == "elasticc"
 
 
+def test_the_survey_is_the_site_s_where_nobody_names_another(tmp_path: Path) -> None:
+    conf = write(tmp_path, 'survey = "elasticc"\n')
+    environ = {"NIGHTJAR__SURVEY": "elasticc"}
+    assert load_settings(environ={}).survey == "ztf"
+    assert load_settings(conf=conf, environ={}).kafka.input_topic == "elasticc_alerts"
+    assert load_settings(environ=environ).kafka.input_topic == "elasticc_alerts"
+    assert load_settings("ztf", environ=environ).kafka.input_topic == "ztf_alerts"
+
+
+def test_a_file_for_another_survey_than_the_environment_s_is_refused(tmp_path: Path) -> None:
+    conf = write(tmp_path, 'survey = "elasticc"\n')
+    with pytest.raises(SettingsError, match=r"is for survey 'elasticc', and environment"):
+        load_settings(conf=conf, environ={"NIGHTJAR__SURVEY": "ztf"})
+
+
 def test_a_path_may_look_like_a_number_or_a_date(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,4 +1,4 @@
-"""What the topic of published batches tells, and which partition an object's alerts take."""
+"""The marker topic names the batches that were sent; an object's alerts take one partition."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_a_batch_comes_back_as_its_ledger_row(read_back: Callable[..., MarkerTop
     assert found.sent_at[ROW.key] == dt.datetime(2024, 9, 10, 5, 10, 0, 123000, tzinfo=dt.UTC)
 
 
-def test_batches_that_are_known_are_passed_over(read_back: Callable[..., MarkerTopic]) -> None:
+def test_known_batches_are_left_out(read_back: Callable[..., MarkerTopic]) -> None:
     messages = [batch_message(TOPIC, replace(ROW, key=key)) for key in ("x", "y")]
     messages += filter_messages(TOPIC, {}, [BRIGHT])
     found = read_back(*messages, known=("x", BRIGHT.name))
@@ -100,6 +100,36 @@ def test_nothing_is_said_of_filters_that_stay_as_they_are() -> None:
     assert filter_messages(TOPIC, known.filters, [FAINT, BRIGHT]) == []
     again = known.with_filters([FAINT]).with_filters([BRIGHT, FAINT])
     assert again.filters == known.filters
+
+
+OLD = replace(BRIGHT, name="ztf_bright", topic="nightjar_ztf_ztf_bright", active=False)
+
+
+def content(*filters: SentFilter, counts: tuple[FilterCount, ...] = ROW.by_filter) -> MarkerTopic:
+    return MarkerTopic(
+        batches={ROW.key: replace(ROW, by_filter=counts)},
+        filters={one.name: one for one in filters},
+    )
+
+
+def test_a_renamed_filter_is_continued_by_the_one_with_its_digest() -> None:
+    assert content(OLD, BRIGHT, FAINT).successor(OLD.name) == BRIGHT
+
+
+def test_a_successor_may_change_its_condition_after_it_has_sent_with_the_old_one() -> None:
+    changed = replace(BRIGHT, digest="cc")
+    counts = (FilterCount("bright", "aa", 3), FilterCount("bright", "cc", 1))
+    assert content(OLD, changed, counts=counts).successor(OLD.name) == changed
+
+
+def test_a_filter_that_runs_has_no_successor() -> None:
+    assert content(replace(OLD, active=True), BRIGHT).successor(OLD.name) is None
+
+
+def test_a_filter_that_has_stopped_or_has_another_condition_is_no_successor() -> None:
+    assert content(OLD, replace(BRIGHT, active=False)).successor(OLD.name) is None
+    counts = (FilterCount("bright", "cc", 40),)
+    assert content(OLD, replace(BRIGHT, digest="cc"), counts=counts).successor(OLD.name) is None
 
 
 @pytest.mark.parametrize("value", [b"", b"no JSON", b"[]", b'{"batch": 1}'])

@@ -70,6 +70,6 @@ def test_a_transaction_that_kafka_gives_up_is_aborted_and_sent_again_twice(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     transactions = sender(monkeypatch, KafkaError.INVALID_TXN_STATE, is_fatal=False)
-    with pytest.raises(PublishError, match="does not take the messages: pretended"):
+    with pytest.raises(PublishError, match="refused the transaction 3 times: pretended"):
         transactions.transact(send_one)
     assert aborts(transactions) == 3

@@ -19,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker.errors import LedgerError
+from broker.tables.layout import ledger_path
 from broker.tables.ledger import Ledger
 from broker.tables.ledger_row import (
     LEDGER_SCHEMA,
@@ -83,7 +84,7 @@ def test_every_column_of_the_contract_is_there() -> None:
 
 def keep(storage: Storage, *rows: LedgerRow) -> None:
     for one in rows:
-        storage.write_table(to_table(one), Ledger.path(one.stage, one.key))
+        storage.write_table(to_table(one), ledger_path(one.stage, one.key))
 
 
 def test_rows_come_by_time_then_key_and_by_stage(tmp_path: Path) -> None:
@@ -128,7 +129,7 @@ def test_a_reader_never_sees_a_half_written_row() -> None:
 def test_a_file_with_more_than_one_row_is_refused(tmp_path: Path) -> None:
     storage = Storage(str(tmp_path))
     two = pa.concat_tables([to_table(row("a-000000")), to_table(row("a-000001"))])
-    storage.write_table(two, Ledger.path("raw", "a-000000"))
+    storage.write_table(two, ledger_path("raw", "a-000000"))
     with pytest.raises(LedgerError, match=r"a-000000\.parquet holds rows of the batches .*-000001"):
         Ledger(storage).rows("raw")
 
@@ -235,7 +236,7 @@ def test_a_row_that_is_nowhere_is_named(tmp_path: Path) -> None:
 def test_a_row_under_a_wrong_name_is_not_compacted(tmp_path: Path) -> None:
     storage = Storage(str(tmp_path))
     keep(storage, row("a-000000"))
-    storage.write_table(to_table(row("a-000000")), Ledger.path("raw", "a-000001"))
+    storage.write_table(to_table(row("a-000000")), ledger_path("raw", "a-000001"))
     with pytest.raises(
         LedgerError, match=r"a-000001\.parquet holds rows .* \['a-000000'\] instead"
     ):

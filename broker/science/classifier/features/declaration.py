@@ -9,7 +9,11 @@ from typing import NamedTuple
 import numpy as np
 
 from broker.science.classifier.features.detections import Detections
-from broker.science.classifier.features.segments import Segments, by_object, by_object_and_band
+from broker.science.classifier.features.segments import (
+    Segments,
+    by_object,
+    by_object_and_band,
+)
 from broker.surveys.arrow_columns import Ints
 from broker.units import Floats
 

@@ -10,7 +10,12 @@ from __future__ import annotations
 import numpy as np
 
 from broker.science.classifier.features.declaration import Feature, FeatureCurves
-from broker.science.classifier.features.grid import KNOTS_DAYS, SHIFTS_DAYS, ShapeGrid, posterior
+from broker.science.classifier.features.grid import (
+    KNOTS_DAYS,
+    SHIFTS_DAYS,
+    ShapeGrid,
+    posterior,
+)
 from broker.units import POGSON, Floats
 
 RISE_DAYS = (1.5, 3.0, 6.0, 12.0)

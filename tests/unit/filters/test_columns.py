@@ -1,11 +1,10 @@
-"""The nearest column is the one of the same name elsewhere, or of like spelling."""
+"""Paths of a frame's columns, fields of structs and lists included."""
 
 from __future__ import annotations
 
-import pytest
 from pyspark.sql.types import ArrayType, DoubleType, StructField, StructType
 
-from broker.filters.columns import column_paths, nearest_path
+from broker.filters.columns import column_paths
 
 POINT = StructType([StructField("mjd", DoubleType())])
 SCHEMA = StructType(
@@ -17,7 +16,6 @@ SCHEMA = StructType(
         StructField("candidate", StructType([StructField("drb", DoubleType())])),
     ]
 )
-PATHS = list(column_paths(SCHEMA))
 
 
 def test_every_column_and_field_has_a_path() -> None:
@@ -25,19 +23,3 @@ def test_every_column_and_field_has_a_path() -> None:
         *("mag", "mjd", "lightcurve", "lightcurve.mjd"),
         *("real_bogus", "real_bogus.score", "candidate", "candidate.drb"),
     ]
-
-
-@pytest.mark.parametrize(
-    ("path", "near"),
-    [
-        ("drb", "candidate.drb"),
-        ("candidate.dbr", "candidate.drb"),
-        ("candidat.drb", "candidate.drb"),
-        ("scor", "real_bogus.score"),
-        ("magg", "mag"),
-        ("MJD", "mjd"),
-        ("qqqqqqq", None),
-    ],
-)
-def test_the_nearest_column_is_found(path: str, near: str | None) -> None:
-    assert nearest_path(path, PATHS) == near

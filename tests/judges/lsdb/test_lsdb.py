@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,8 @@ from astropy.coordinates import SkyCoord
 from broker.commands.app import main
 from broker.query import Archive
 from tests.closing import fill
-from tests.own_environment import own_python
+from tests.judges.environment import judge_python, run_judge
 
-LSDB = "lsdb==0.11.1"
 # Written for lsdb's own Python; prints what the test compares.
 SCRIPT = """
 import json, sys
@@ -43,12 +41,12 @@ print(json.dumps({
 
 
 @pytest.fixture(scope="session")
-def lsdb_python(pytestconfig: pytest.Config) -> Path:
-    return own_python(pytestconfig, "lsdb", LSDB, megabytes=300)
+def lsdb_python() -> Path:
+    return judge_python(Path(__file__).parent / "requirements.txt")
 
 
 def test_lsdb_opens_an_export_and_finds_the_rows_of_the_archive(
-    full_sweep: None, lsdb_python: Path, tmp_path: Path
+    lsdb_python: Path, tmp_path: Path
 ) -> None:
     fill(tmp_path, range(200), 2)
     archive = Archive(tmp_path / "ztf", "arrow")
@@ -58,9 +56,8 @@ def test_lsdb_opens_an_export_and_finds_the_rows_of_the_archive(
         place = ["--set", f"storage.root={tmp_path}"]
         assert main(["export", "hats", str(folder), *words, *place]) == 0
     place = [rows[0]["ra_deg"], rows[0]["dec_deg"]]
-    command = [lsdb_python, "-c", SCRIPT, *folders, *place]
-    run = subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, text=True, check=True)
-    found = json.loads(run.stdout.splitlines()[-1])
+    printed = run_judge(lsdb_python, ["-c", SCRIPT, *folders, *map(str, place)])
+    found = json.loads(printed.splitlines()[-1])
     assert found["valid"] == [True, True]
     assert {"alert_id", "mag", "classifier_score", "lightcurve"} <= set(found["default"])
     assert sorted(found["ids"]) == [row["alert_id"] for row in rows]
@@ -72,7 +69,7 @@ def test_lsdb_opens_an_export_and_finds_the_rows_of_the_archive(
 
 
 def test_the_guides_block_for_lsdb_runs(
-    full_sweep: None, lsdb_python: Path, project_root: Path, tmp_path: Path
+    lsdb_python: Path, project_root: Path, tmp_path: Path
 ) -> None:
     text = (project_root / "docs/data-scientists.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"^```python lsdb\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
@@ -81,7 +78,7 @@ def test_the_guides_block_for_lsdb_runs(
     assert main(["export", "hats", str(tmp_path / "ztf_alerts"), *place]) == 0
     assert main(["export", "hats", str(tmp_path / "ztf_objects"), "--objects", *place]) == 0
     block += "\nassert len(pairs) == len(objects)\nassert (bright['mag'] < 19).all()\n"
-    subprocess.run([str(lsdb_python), "-c", block], cwd=tmp_path, check=True)
+    run_judge(lsdb_python, ["-c", block], cwd=tmp_path)
 
 
 def separation_deg(ra_deg: float, dec_deg: float, row: dict[str, Any]) -> float:
