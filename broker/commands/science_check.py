@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from broker.science.engine.science_pass import SciencePass
-    from broker.science.engine.trial import Trial
+    from broker.science.engine.trial import ModuleTrial
 
 _SEED = 1
 _MICRO = 1e6
@@ -108,7 +108,7 @@ def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
     return column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
 
 
-def _lines(name: str, trial: Trial) -> Iterator[str]:
+def _lines(name: str, trial: ModuleTrial) -> Iterator[str]:
     alerts = "1 alert" if trial.n_alerts == 1 else f"{trial.n_alerts} alerts"
     per_alert = _MICRO * trial.seconds / trial.n_alerts
     yield f"{name}: {alerts}, {per_alert:.1f} µs of CPU time per alert"
