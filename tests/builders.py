@@ -318,10 +318,14 @@ def row(key: str, start: int = 0, **columns: Any) -> LedgerRow:
 # --- the tables as a reader finds them -----------------------------------------------------------
 
 
-def put_online(root: Path, key: str, rows: pa.Table, night: int = NIGHT) -> None:
-    """Commit a science batch of one night below a survey's folder."""
-    rows = rows.append_column("night", pa.array([night] * rows.num_rows, pa.int32()))
-    commit_batch(Storage(str(root)), "science", key, {"science": rows})
+def put_online(root: Path, key: str, rows: pa.Table | Mapping[int, pa.Table]) -> None:
+    """Commit a science batch, of `NIGHT` or with rows by night, below a survey's folder."""
+    by_night = rows if isinstance(rows, Mapping) else {NIGHT: rows}
+    parts = [
+        table.append_column("night", pa.array([night] * table.num_rows, pa.int32()))
+        for night, table in by_night.items()
+    ]
+    commit_batch(Storage(str(root)), "science", key, {"science": pa.concat_tables(parts)})
 
 
 def put_archive(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from broker.science.engine.science_pass import SciencePass
-    from broker.science.engine.trial import Trial
+    from broker.science.engine.trial import ModuleTrial
 
 _SEED = 1
 _MICRO = 1e6
@@ -81,21 +81,22 @@ def _recorded(settings: Settings, packets: Path) -> Iterator[Mapping[str, Any]]:
 def _raw_arrays(
     science: SciencePass, settings: Settings, n_alerts: int
 ) -> tuple[Mapping[str, pa.Array], int]:
-    """Rows of the raw table: online, else archived; the newest night first."""
-    import pyarrow.dataset as ds
-
+    """Rows of the raw table, from its newest part."""
     from broker.surveys.arrow_columns import follow
+    from broker.tables.files import files_of, retry_while_replaced
+    from broker.tables.read_arrow import parts_of
     from broker.tables.storage import Storage
 
     storage = Storage(settings.survey_root)
-    areas = [area for area in ("online/raw", "archive/raw") if storage.exists(area)]
-    nights = [f"{area}/{name}" for area in areas for name in storage.names(area)]
-    if not nights:
-        raise InputError(f"{settings.survey_root} has no raw rows; is storage.root right?")
-    newest = max(nights, key=lambda folder: folder.rpartition("=")[2])
     tops = list(dict.fromkeys(path.partition(".")[0] for path in science.paths))
-    rows = ds.dataset(storage.path(newest), filesystem=storage.filesystem).head(n_alerts, tops)
-    table = rows.combine_chunks()
+
+    def read() -> pa.Table | None:
+        parts = list(parts_of(storage, files_of(storage, "raw")))
+        return parts[-1].head(n_alerts, columns=tops) if parts else None
+
+    table = retry_while_replaced(read)
+    if table is None:
+        raise InputError(f"{settings.survey_root} has no raw rows; is storage.root right?")
     arrays = {
         path: follow(_one_chunk(table[path.partition(".")[0]]), path.split(".")[1:])
         for path in science.paths
@@ -107,7 +108,7 @@ def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
     return column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
 
 
-def _lines(name: str, trial: Trial) -> Iterator[str]:
+def _lines(name: str, trial: ModuleTrial) -> Iterator[str]:
     alerts = "1 alert" if trial.n_alerts == 1 else f"{trial.n_alerts} alerts"
     per_alert = _MICRO * trial.seconds / trial.n_alerts
     yield f"{name}: {alerts}, {per_alert:.1f} µs of CPU time per alert"

@@ -72,7 +72,7 @@ class ScienceSettings(Section):
     """Science modules and the numbers that they use."""
 
     modules: tuple[str, ...] = Field(
-        description="Built-in modules that run, in this order, one column (or more) each."
+        description="Built-in modules in the order in which they run, one column or more each."
     )
     folder: Path | None = Field(
         None,

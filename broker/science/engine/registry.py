@@ -36,7 +36,7 @@ class Modules:
     running
         In the order they run.
     off
-        Built-in modules that do not run.
+        Built-in modules that do not run; `classifier` without a model of the survey never does.
     inputs
         Name → its inputs, in the order of its arguments.
     left_out
@@ -52,7 +52,8 @@ class Modules:
         self._survey = get_survey(survey)
         self._settings = settings
         shipped = {m.declaration.name: Module.built_in(m) for m in built_in(survey)}
-        self.running = _chosen(settings.modules, shipped, self._survey)
+        chosen = _chosen(settings.modules, shipped)
+        self.running = tuple(m for m in chosen if self._survey.classifier or m.name != "classifier")
         self.off = tuple(m for m in shipped.values() if m not in self.running)
         self._shipped = tuple(shipped.values())
         self.inputs: dict[str, tuple[Input, ...]] = {}
@@ -105,10 +106,7 @@ class Modules:
             raise SettingsError(f"module {module.name} reads {error}") from error
 
 
-def _chosen(
-    names: Sequence[str], shipped: Mapping[str, Module], survey: Survey
-) -> tuple[Module, ...]:
-    """Modules that run, in order; without a model the classifier is off."""
+def _chosen(names: Sequence[str], shipped: Mapping[str, Module]) -> tuple[Module, ...]:
     for name in names:
         if name not in shipped:
             raise SettingsError(
@@ -117,8 +115,7 @@ def _chosen(
             )
         if names.count(name) > 1:
             raise SettingsError(f"science.modules: {name!r} runs twice; name each module once")
-    has_model = survey.classifier is not None
-    return tuple(shipped[name] for name in names if name != "classifier" or has_model)
+    return tuple(shipped[name] for name in names)
 
 
 def _fields(modules: Iterable[Module]) -> tuple[pa.Field, ...]:

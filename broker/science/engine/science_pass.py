@@ -147,17 +147,25 @@ def run_modules(
         CPU seconds of each module.
     """
     seconds = {}
-    errors: list[list[dict[str, str]]] = [[] for _ in range(batch.n_rows)]
+    errors: dict[int, list[dict[str, str]]] = {}
     for module in modules:
         start = time.process_time()
         arrays = [batch.array(wanted) for wanted in inputs[module.name]]
         values, failed = module.run(arrays, batch.n_rows)
         batch.columns |= output_values(module, values)
         for row, error in failed.items():
-            errors[row].append({"module": module.name, "error": error})
+            errors.setdefault(row, []).append({"module": module.name, "error": error})
         seconds[module.name] = time.process_time() - start
-    batch.columns["errors"] = pa.array(errors, ERRORS)
+    batch.columns["errors"] = _errors_array(errors, batch.n_rows)
     return seconds
+
+
+def _errors_array(errors: Mapping[int, list[dict[str, str]]], n_rows: int) -> pa.ListArray:
+    """Errors of each row, for nearly all of them an empty list."""
+    if errors:
+        return pa.array([errors.get(row, []) for row in range(n_rows)], ERRORS)
+    offsets = pa.array(np.zeros(n_rows + 1, dtype=np.int32))
+    return pa.ListArray.from_arrays(offsets, pa.array([], ERRORS.value_type), type=ERRORS)
 
 
 def output_values(module: Module, values: pa.Array) -> dict[str, pa.Array]:

@@ -57,7 +57,7 @@ class ModuleAlerts(ArrowColumns):
         """Values as float64, null as NaN; read only."""
         return once(self._flat(name), "floats", lambda: super(ModuleAlerts, self).floats(name))
 
-    def indices(self, name: str, known: tuple[str, ...]) -> Codes:
+    def index_in(self, name: str, known: tuple[str, ...]) -> Codes:
         """Position of each string in `known`, −1 for null and for any other; read only."""
         names = self._flat(name)
         return once(names, known, lambda: _codes(names, known))

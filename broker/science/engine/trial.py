@@ -18,7 +18,7 @@ _ALONE = 50
 
 
 @dataclass(frozen=True)
-class Trial:
+class ModuleTrial:
     """What a module did.
 
     Attributes
@@ -42,7 +42,7 @@ class Trial:
 
 def try_module(
     science: SciencePass, name: str, packets: Mapping[str, pa.Array], n_rows: int
-) -> Trial:
+) -> ModuleTrial:
     """Run one module of a pass on packets, after everything that it reads.
 
     Parameters
@@ -58,7 +58,7 @@ def try_module(
     start = time.process_time()
     values, errors = module.run(arrays, n_rows)
     seconds = time.process_time() - start
-    return Trial(
+    return ModuleTrial(
         n_alerts=n_rows,
         seconds=seconds,
         nulls={field: column.null_count for field, column in _fields(values)},

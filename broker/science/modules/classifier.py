@@ -144,8 +144,8 @@ def _detections(survey: str, alerts: ModuleAlerts) -> Detections:
         offsets=alerts.offsets("mjds"),
         owner=alerts.owners("mjds"),
         mjd=alerts.floats("mjds"),
-        band=alerts.indices("bands", BANDS),
-        kind=alerts.indices("kinds", KINDS),
+        band=alerts.index_in("bands", BANDS),
+        kind=alerts.index_in("kinds", KINDS),
         sign=alerts.signs("are_positive"),
         flux_njy=alerts.floats("fluxes_njy"),
         flux_err_njy=alerts.floats("flux_errs_njy"),
@@ -170,7 +170,7 @@ def _reasons(alerts: ModuleAlerts, points: Detections) -> Ints:
 
 def _oldest_positive_days(alerts: ModuleAlerts) -> Floats:
     """First positive detection in any band to this alert, days; NaN without one."""
-    is_detection = alerts.indices("kinds", KINDS) == DETECTION
+    is_detection = alerts.index_in("kinds", KINDS) == DETECTION
     positive = np.flatnonzero(is_detection & (alerts.signs("are_positive") > 0))
     owner = alerts.owners("mjds")[positive]
     first = np.flatnonzero(np.diff(owner, prepend=-1))

@@ -185,7 +185,7 @@ def fit_lines(points: LinePoints) -> Lines:
 
 def _all_lines(alerts: ModuleAlerts) -> Mapping[str, Lines]:
     """Lines by name: slope, recent, rise, fade, then one per band."""
-    own_band = alerts.indices("band", BANDS).astype(np.int64)
+    own_band = alerts.index_in("band", BANDS).astype(np.int64)
     by_band = _usable(alerts)
     in_window = by_band.take(by_band.days >= -WINDOW_DAYS)
     every_band = fit_lines(in_window)
@@ -204,14 +204,14 @@ def _all_lines(alerts: ModuleAlerts) -> Mapping[str, Lines]:
 
 def _usable(alerts: ModuleAlerts) -> LinePoints:
     """Detections of the alert's sign with a magnitude and an error; grouped by alert and band."""
-    owner, band = alerts.owners("mjds"), alerts.indices("bands", BANDS)
+    owner, band = alerts.owners("mjds"), alerts.index_in("bands", BANDS)
     sign, mag, sigma = (
         alerts.signs("are_positive"),
         alerts.floats("mags"),
         alerts.floats("mag_errs"),
     )
     usable = np.flatnonzero(
-        (alerts.indices("kinds", KINDS) == DETECTION)
+        (alerts.index_in("kinds", KINDS) == DETECTION)
         & (sign == alerts.signs("is_positive")[owner])
         & (sign != 0)
         & (band >= 0)

@@ -31,7 +31,8 @@ def root(tmp_path: Path) -> Path:
     put_archive(tmp_path, {"a": plain_rows([ONE, TWO], object_id=["ZTF1", "ZTF2"])})
     put_online(tmp_path, "a", plain_rows([ONE, TWO], object_id=["ZTF1", "ZTF2"]))
     put_online(tmp_path, "b", plain_rows([THREE], object_id=["ZTF1"], mjd=[60_498.5]))
-    put_online(tmp_path, "c", plain_rows([BIG + 3], object_id=["ZTF1"], mjd=[60_500.0]), NIGHT + 1)
+    later = plain_rows([BIG + 3], object_id=["ZTF1"], mjd=[60_500.0])
+    put_online(tmp_path, "c", {NIGHT + 1: later})
     return tmp_path
 
 

@@ -97,7 +97,7 @@ def root(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         put_online(root, "a", first)
     for key, numbers in {"b": range(100, 170), "c": range(170, 180), "d": range(180, N)}.items():
         table = science(numbers, NEW_CANDIDATE)
-        put_online(root, key, table, NIGHT + 1)
+        put_online(root, key, {NIGHT + 1: table})
         put_raw(root, key, table)
     return root
 

@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 from broker.commands.science import app
 from broker.errors import InputError, UsageError
 from tests.recorded_packets import Computed, raw_table
+from tests.unit.science.plug_ins import switch_on
 
 NIGHT = pa.schema([("night", pa.int32()), ("batch", pa.string())])
 
@@ -72,3 +73,12 @@ def test_an_unknown_alert_is_named(root: Path) -> None:
 
 def test_what_is_no_number_is_refused(root: Path) -> None:
     assert isinstance(explain(root, "ZTF18abc").exception, UsageError)
+
+
+def test_a_module_of_one_s_own_is_tried_on_the_raw_table(root: Path, tmp_path: Path) -> None:
+    file = switch_on(tmp_path, "detections", inputs=["history+candidate.magpsf"], returns="int")
+    words = ["check", str(file), "--raw", "--set", f"storage.root={root}"]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.startswith("detections: ")
+    assert "failures: 0" in result.stdout

@@ -40,11 +40,11 @@ EACH_ONCE = [
 @pytest.fixture
 def storage(tmp_path: Path) -> Storage:
     """A closed night of which one batch is still online, two late batches, and a later night."""
-    put_online(tmp_path, TAKEN, plain_rows([1, 2]))
+    both = {NIGHT: plain_rows([1, 2]), NIGHT + 1: plain_rows([5])}
+    put_online(tmp_path, TAKEN, both)
     put_archive(tmp_path, {TAKEN: plain_rows([1, 2])})
     put_online(tmp_path, LATE, plain_rows([4]))
     put_online(tmp_path, LOOKS_LIKE_A_NUMBER, plain_rows([3]))
-    put_online(tmp_path, TAKEN, plain_rows([5]), NIGHT + 1)
     return Storage(str(tmp_path))
 
 
