@@ -90,7 +90,7 @@ def test_every_stage_runs_from_the_archive_though_a_worker_is_lost_in_mid_batch(
 
 def assert_worked_from_the_archive(cluster: Standalone) -> None:
     """It is what workers have unpacked; they know of nothing else of ours."""
-    assert list(cluster.folder.glob("worker-*/work/app-*/*/nightjar/broker/settings.py"))
+    assert list(cluster.folder.glob("worker-*/work/app-*/*/nightjar/broker/settings/load.py"))
 
 
 def test_each_job_loses_a_worker_in_mid_batch_and_gives_the_rows_of_local_mode(
