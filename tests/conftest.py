@@ -45,6 +45,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=_place_in_order)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Warn of each test that was skipped, whatever the options."""
+    for report in terminalreporter.stats.get("skipped", ()):
+        terminalreporter.write_line(
+            f"warning: skipped {report.nodeid}: {skip_reason(report)}", yellow=True
+        )
+
+
+def skip_reason(report: pytest.TestReport) -> str:
+    """Reason that a skipped test gave."""
+    told = report.longrepr
+    return str(told[2] if isinstance(told, tuple) else told).removeprefix("Skipped: ")
+
+
 def _place_in_order(item: pytest.Item) -> tuple[int, int]:
     folders = [name for name in ORDER if ROOT / "tests" / name in item.path.parents]
     folder = ORDER.index(folders[0]) if folders else 0
@@ -73,12 +87,25 @@ def project_root() -> Path:
 
 
 @pytest.fixture(scope="session")
-def shared_data() -> Path:
-    """Folder of recorded packets beside the checkout; they are not ours to ship."""
-    folder = ROOT.parent / "shared" / "data"
-    if not folder.is_dir():
-        pytest.skip(f"recorded packets are not here ({folder})")
-    return folder
+def recorded_data() -> Path | None:
+    """Folder of recorded packets, which are not ours to ship; without it None.
+
+    It is beside the checkout, or where ``NIGHTJAR_RECORDED`` says; empty, tests run as if there
+    were none.
+    """
+    named = os.environ.get("NIGHTJAR_RECORDED")
+    if named == "":
+        return None
+    folder = Path(named) if named else ROOT.parent / "shared" / "data"
+    return folder if folder.is_dir() else None
+
+
+@pytest.fixture(scope="session")
+def shared_data(recorded_data: Path | None) -> Path:
+    """Folder of recorded packets, for tests that no synthetic packet can serve."""
+    if recorded_data is None:
+        pytest.skip("no folder of recorded packets: see NIGHTJAR_RECORDED in tests/conftest.py")
+    return recorded_data
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,7 @@
-"""Recorded packets as Python records and as raw rows, for tests and benchmarks of science."""
+"""Recorded packets as Python records and as raw rows, for tests and benchmarks of science.
+
+They are not ours to ship: where their folder is None, synthetic ones stand in.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +29,7 @@ from broker.science.engine.science_pass import SciencePass
 from broker.surveys import Survey, get_survey
 from broker.surveys.arrow_columns import follow
 from broker.surveys.times import JD_OF_MJD_0
+from tests.synthetic_packets import synthetic_elasticc, synthetic_ztf
 
 Packet = dict[str, Any]
 BATCH_TIME = dt.datetime(2026, 11, 1, 12, tzinfo=dt.UTC)
@@ -39,23 +44,49 @@ _TYPES = {
 }
 
 
-def ztf_packets(folder: Path) -> list[Packet]:
-    """All real ZTF packets, both sets, without their images."""
+def ztf_packets(folder: Path | None) -> list[Packet]:
+    """All recorded ZTF packets, both sets, without their images."""
+    if folder is None:
+        return list(synthetic_ztf())
     values = [
         stored.value for name in ("ztf", "ztf_rebuilt") for stored in iterate_packets(folder / name)
     ]
     return [_without_images(_container(value)) for value in values]
 
 
-def elasticc_packets(archive: Path, schema: Path | None = None) -> list[Packet]:
-    """All packets of one ELAsTiCC night; containers, or bare with that schema."""
-    if schema is None:
-        return [_without_images(_container(p.value)) for p in iterate_packets(archive)]
-    parsed = load_schema(schema)
+def elasticc_packets(folder: Path | None, nights: int, at_most: int | None = None) -> list[Packet]:
+    """Packets of the largest nights of ELAsTiCC's stream of 2022, in nJy.
+
+    Parameters
+    ----------
+    at_most
+        Number of packets of each night.
+    """
+    if folder is None:
+        return list(synthetic_elasticc())
+    archives = _largest(folder / "elasticc/fink", nights)
+    schema = load_schema(get_survey("elasticc").schema_folder)
     return [
-        _without_images(fastavro.schemaless_reader(io.BytesIO(p.value), parsed, None))
-        for p in iterate_packets(archive, parsed)
+        _without_images(fastavro.schemaless_reader(io.BytesIO(stored.value), schema, None))
+        for archive in archives
+        for stored in islice(iterate_packets(archive, schema), at_most)
     ]
+
+
+def elasticc_prototype_packets(folder: Path | None, nights: int) -> list[Packet]:
+    """Packets of the largest nights of ELAsTiCC's prototype, whose fluxes have zero point 27.5."""
+    if folder is None:
+        return list(synthetic_elasticc(scale=10 ** (0.4 * (31.4 - 27.5))))
+    archives = _largest(folder / "elasticc/prototype", nights)
+    return [
+        _without_images(_container(stored.value))
+        for archive in archives
+        for stored in iterate_packets(archive)
+    ]
+
+
+def _largest(folder: Path, n: int) -> list[Path]:
+    return sorted(folder.glob("NITE*.tar.gz"), key=lambda path: -path.stat().st_size)[:n]
 
 
 def raw_table(packets: Sequence[Packet], survey_name: str) -> pa.Table:

@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import datetime as dt
 import random
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import cdshealpix
+import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
+from astropy.coordinates import Latitude, Longitude
 
 from broker.science.engine.science_pass import SciencePass
 from broker.settings import load_settings
-from broker.sinks.publish import Publisher
 from broker.surveys import get_survey
-from broker.tables.ledger_row import LedgerRow, NightCount, OffsetRange
 from broker.tables.science_schema import packet_fields, science_schema
-from broker.tables.storage import Storage
 
 FIRST_ID = 2_800_000_000_000_000_000
 """Beyond 2⁵³, as real ids are."""
@@ -123,61 +121,65 @@ def raw_rows(survey: str, science: pa.Table) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=pa.schema([*kept, *fields]))
 
 
-def write_batches(
-    root: Path, survey: str, batches: Sequence[pa.Table], first: int = 0, raw: bool = False
-) -> list[str]:
-    """Commit science batches, and raw ones beside them; return their keys."""
-    storage = Storage(str(root / survey))
-    keys = [f"abcdef01-{first + k:06d}" for k in range(len(batches))]
-    for key, table in zip(keys, batches, strict=True):
-        if raw:
-            write_batch(storage, "raw", key, raw_rows(survey, table))
-        write_batch(storage, "science", key, table)
-    return keys
+def on_the_sky(science: pa.Table) -> pa.Table:
+    """Rows at random places of the sky, in their own HEALPix cells."""
+    rng = np.random.default_rng(science["alert_id"][0].as_py() % 2**32)
+    ra = rng.uniform(0, 360, science.num_rows)
+    dec = np.degrees(np.arcsin(rng.uniform(-1, 1, science.num_rows)))
+    return at_positions(science, ra, dec)
 
 
-def write_batch(storage: Storage, stage: str, key: str, table: pa.Table) -> None:
-    """Commit one batch of a table by night, in two files a night."""
-    publisher = Publisher(storage, stage)
-    attempt = publisher.attempt(key)
-    counts = []
-    for night, rows in _by_night(table):
-        folder = f"{attempt.table_folder(stage)}/night={night}"
-        storage.make_folder(folder)
-        half = -(-rows.num_rows // 2)
-        for k in range(2):
-            part = rows.slice(k * half, half)
-            pq.write_table(part, storage.path(f"{folder}/part-{k}.parquet"), compression="zstd")
-        counts.append(NightCount(night, written=rows.num_rows))
-    row = LedgerRow(
-        survey=storage.root.rpartition("/")[2],
-        stage=stage,
-        key=key,
-        batch_time=AT + dt.timedelta(seconds=int(key[-6:])),
-        seconds=1.0,
-        read=table.num_rows,
-        written=table.num_rows,
-        by_night=tuple(counts),
-        offsets=_offsets(table) if stage == "raw" else (),
-    )
-    publisher.finish(attempt, row)
+def at_positions(science: pa.Table, ra_deg: Any, dec_deg: Any) -> pa.Table:
+    """Rows at these positions (degrees)."""
+    for name, values in (
+        ("ra_deg", ra_deg),
+        ("dec_deg", dec_deg),
+        ("healpix29", healpix29(ra_deg, dec_deg)),
+    ):
+        index = science.schema.get_field_index(name)
+        science = science.set_column(index, science.schema.field(name), pa.array(values))
+    return science
 
 
-def _offsets(table: pa.Table) -> tuple[OffsetRange, ...]:
-    by_partition: dict[int, list[int]] = {}
-    for place in table["ingest"].to_pylist():
-        by_partition.setdefault(place["partition"], []).append(place["offset"])
-    return tuple(
-        OffsetRange("alerts", partition, min(offsets), max(offsets) + 1, max(offsets) + 1)
-        for partition, offsets in sorted(by_partition.items())
-    )
+def healpix29(ra_deg: Any, dec_deg: Any) -> Any:
+    """Cells of order 29 (nested) of these positions (degrees)."""
+    lon, lat = Longitude(ra_deg, unit="deg"), Latitude(dec_deg, unit="deg")
+    return cdshealpix.nested.lonlat_to_healpix(lon, lat, 29).astype(np.int64)
 
 
-def _by_night(table: pa.Table) -> Iterator[tuple[int, pa.Table]]:
-    nights = table["night"].to_pylist()
-    for night in sorted(set(nights)):
-        chosen = pa.array([value == night for value in nights])
-        yield night, table.filter(chosen).drop_columns(["night"])
+POINT = pa.struct(
+    [
+        ("mjd", pa.float64()),
+        ("band", pa.string()),
+        ("mag", pa.float64()),
+        ("kind", pa.string()),
+        ("alert_id", pa.int64()),
+    ]
+)
+SCORED = pa.struct([("label", pa.string()), ("score", pa.float64()), ("reason", pa.string())])
+
+
+def plain_rows(ids: Sequence[int], **columns: Any) -> pa.Table:
+    """Rows of these alerts with few columns, each plain unless it is given."""
+    n = len(ids)
+    ra, dec = columns.get("ra_deg", np.full(n, 10.0)), columns.get("dec_deg", np.full(n, 20.0))
+    plain: dict[str, Any] = {
+        "alert_id": pa.array(ids, pa.int64()),
+        "object_id": [f"ZTF{id_}" for id_ in ids],
+        "survey": ["ztf"] * n,
+        "ra_deg": ra,
+        "dec_deg": dec,
+        "healpix29": healpix29(ra, dec),
+        "mjd": [60_498.0 + k for k in range(n)],
+        "n_detections": pa.array([None] * n, pa.int32()),
+        "lightcurve": pa.array([[]] * n, pa.list_(POINT)),
+        "classifier": pa.array([None] * n, SCORED),
+        "ingest": pa.array(
+            [{"topic": "alerts", "partition": 0, "offset": id_ % 1000} for id_ in ids],
+            pa.struct([("topic", pa.string()), ("partition", pa.int32()), ("offset", pa.int64())]),
+        ),
+    }
+    return pa.table(plain | columns)
 
 
 def _value(field: pa.Field, path: str, rng: random.Random) -> Any:

@@ -1,4 +1,4 @@
-"""Which batches a night may be closed with, and proof that they add up."""
+"""Batches that a night may be closed with, and the proof that they add up."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class NightBatches:
 
 
 def find_batches(storage: Storage, night: int, taken: Iterable[str]) -> NightBatches:
-    """Batches of a night beside those that were taken already."""
+    """Batches of a night, apart from those that were taken already."""
     ledger = Ledger(storage)
     known = {
         row.key: row for stage in stages.INGEST for row in ledger.rows(stage) if rows_of(row, night)
@@ -104,7 +104,7 @@ def prove(batches: NightBatches, storage: Storage, now: dt.datetime) -> tuple[Ta
         raise CheckFailed(
             f"night {night} is not closed, since it does not add up:\n  "
             + "\n  ".join(differences)
-            + "\n`nightjar audit --deep` tells more; nothing was changed"
+            + "\n`nightjar audit --deep` says more; nothing was changed"
         )
     return tuple(taken)
 

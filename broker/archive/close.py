@@ -148,7 +148,7 @@ class NightCloser:
 
 
 def _kind(fresh: Sequence[TakenBatch], before: ClosedNight | None) -> tuple[Kind, int]:
-    """What is to be done, and how many rows will then lie in files of late batches."""
+    """Kind of the new state, and the rows that files of late batches then hold."""
     if before is None:
         return "closed", 0
     added = sum(batch.raw.rows for batch in fresh)
@@ -175,7 +175,7 @@ def verify(
             raise LedgerError(
                 f"night {attempt.night}, {table}, batch {key}: {read.get(key)} was read, but "
                 f"{staged.get(key)} was written; nothing was changed. Run it again, and if it "
-                "repeats, report it"
+                "happens again, report it"
             )
 
 

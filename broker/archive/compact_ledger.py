@@ -15,7 +15,7 @@ _LEAST_AGE = dt.timedelta(days=1)
 
 
 def compact_ledger(storage: Storage, now: dt.datetime) -> int:
-    """Fold the rows of batches that every stage has finished more than a day ago.
+    """Compact the rows of batches that every stage has finished more than a day ago.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Two versions of a night, compared alert by alert and column by column."""
+"""Difference of two versions of a night, alert by alert and column by column."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Change:
 
 @dataclass(frozen=True)
 class ColumnDiff:
-    """How a column changed over the alerts that both versions have.
+    """Change of a column over the alerts that both versions have.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class ColumnDiff:
 
 @dataclass(frozen=True)
 class NightDiff:
-    """Two versions of the science rows of a night.
+    """Difference of two versions of the science rows of a night.
 
     Attributes
     ----------
@@ -127,7 +127,7 @@ def diff_files(night: int, old: Sequence[str], new: Sequence[str]) -> NightDiff:
 
 
 def _changed(
-    connection: duckdb.DuckDBPyConnection, names: Sequence[str], kinds: dict[str, pa.DataType]
+    connection: duckdb.DuckDBPyConnection, names: Sequence[str], dtypes: dict[str, pa.DataType]
 ) -> Iterator[ColumnDiff]:
     for start in range(0, len(names), _COLUMNS_AT_ONCE):
         some = names[start : start + _COLUMNS_AT_ONCE]
@@ -136,13 +136,13 @@ def _changed(
         counts = connection.execute(query).fetchall()[0]
         for name, count in zip(some, counts, strict=True):
             if count:
-                yield _column_diff(connection, name, int(count), kinds[name])
+                yield _column_diff(connection, name, int(count), dtypes[name])
 
 
 def _column_diff(
-    connection: duckdb.DuckDBPyConnection, name: str, count: int, kind: pa.DataType
+    connection: duckdb.DuckDBPyConnection, name: str, count: int, dtype: pa.DataType
 ) -> ColumnDiff:
-    is_number = pa.types.is_floating(kind) or pa.types.is_integer(kind)
+    is_number = pa.types.is_floating(dtype) or pa.types.is_integer(dtype)
     old, new = f"o.{_sql(name)}", f"n.{_sql(name)}"
     by = f"abs({new}::double - {old}::double)" if is_number else "NULL::double"
     rows = connection.execute(
@@ -176,9 +176,9 @@ def _leaves_of(files: Sequence[str]) -> Iterator[tuple[str, pa.DataType]]:
     """Columns, and the fields of structs, that are compared."""
     schemas = [pq.read_schema(file) for file in files]
     merged = pa.unify_schemas([schema.remove_metadata() for schema in schemas])
-    for name, kind in _leaves(merged, ""):
+    for name, dtype in _leaves(merged, ""):
         if name not in _LEFT_OUT:
-            yield name, kind
+            yield name, dtype
 
 
 def _leaves(fields: Iterable[pa.Field], prefix: str) -> Iterator[tuple[str, pa.DataType]]:

@@ -53,13 +53,13 @@ class Reprocessor:
     settings
         Settings of the survey.
     modules
-        Only these and the modules that depend on them, from the archive's science rows alone;
+        Only these and the modules that depend on them, from the archive's science rows only;
         none: everything, from the raw rows.
 
     Raises
     ------
     SettingsError
-        The modules cannot run, or not on science rows alone.
+        The modules cannot run, or not on science rows only.
     """
 
     spark: SparkSession
@@ -103,7 +103,7 @@ class Reprocessor:
         return done
 
     def try_out(self, nights: NightRange, now: dt.datetime) -> Iterator[NightDiff]:
-        """What would change, night by night; nothing does."""
+        """Difference that a run would make, night by night; nothing is changed."""
         recover(self._storage)
         for night in self._nights(nights):
             attempt, _ = self._stage(night, now)
@@ -180,7 +180,7 @@ class Reprocessor:
         if not chosen:
             raise UsageError(
                 f"no night {nights.first}..{nights.last} of {self.settings.survey} is closed; "
-                "close it first: jobs/archive_night.py --night N"
+                "close it first: bin/nightjar archive --night N"
             )
         return chosen
 
@@ -189,7 +189,7 @@ class Reprocessor:
         return state is not None and state.kind == "reprocessed" and state.closed_at == started
 
     def _started(self, nights: NightRange, now: dt.datetime) -> dt.datetime:
-        """When this run was started first; kept until all its nights are done."""
+        """Time at which this run was started first; kept until all its nights are done."""
         path = self._progress(nights)
         if self._storage.exists(path):
             return dt.datetime.fromisoformat(self._storage.read_text(path))

@@ -1,4 +1,4 @@
-"""The audit of alerts: what raw has, science has, from the rows themselves."""
+"""Audit of alerts: what raw has, science has, from the rows themselves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The audit: equations that hold when nothing is lost and nothing doubled.
+"""Audit: equations that hold when nothing is lost and nothing doubled.
 
 Without ``deep`` they are checked within the ledger; with it, against the files too.
 """
@@ -80,8 +80,8 @@ def check_offsets(rows: Iterable[LedgerRow]) -> Finding:
     by_partition = defaultdict(list)
     for row in rows:
         for span in row.offsets:
-            by_partition[span.topic, span.partition].append((span.start, span.until, row.key))
-    records = repeats = 0
+            by_partition[span.source].append((span.start, span.until, row.key))
+    records = again = 0
     gaps = []
     for (topic, partition), spans in sorted(by_partition.items()):
         reached = None
@@ -93,11 +93,11 @@ def check_offsets(rows: Iterable[LedgerRow]) -> Finding:
                 )
             fresh_from = start if reached is None else max(start, reached)
             records += until - start
-            repeats += (until - start) - max(0, until - fresh_from)
+            again += (until - start) - max(0, until - fresh_from)
             reached = until if reached is None else max(reached, until)
     return Finding(
         "per partition: offset ranges join without a gap",
-        f"{len(by_partition)} partitions, {records} offsets, {repeats} of them read again",
+        f"{len(by_partition)} partitions, {records} offsets, {again} of them read again",
         tuple(gaps),
     )
 
@@ -123,7 +123,7 @@ def check_ingest(rows: Iterable[LedgerRow]) -> Finding:
 def check_science(
     ingested: Iterable[LedgerRow], science: Iterable[LedgerRow], nights: NightRange
 ) -> Finding:
-    """Per batch, night: raw rows = science rows + repeats + quarantined in science."""
+    """Per batch, night: raw rows = science rows + duplicates + quarantined in science."""
     raw = {
         (item.night, row.key): item.written
         for row in ingested
@@ -132,22 +132,23 @@ def check_science(
     }
     done = {row.key: row for row in science}
     differences = []
-    total, written, repeats, quarantined, waiting = 0, 0, 0, 0, set()
+    total, written, duplicates, quarantined, waiting = 0, 0, 0, 0, set()
     for (night, key), rows in sorted(raw.items()):
         if key not in done:
             waiting.add(key)
             continue
         count = next((n for n in done[key].by_night if n.night == night), NightCount(night))
         total, written = total + rows, written + count.written
-        repeats, quarantined = repeats + count.repeats, quarantined + count.quarantined
+        duplicates, quarantined = duplicates + count.repeats, quarantined + count.quarantined
         if rows != count.written + count.repeats + count.quarantined:
             differences.append(
                 f"night {night}, batch {key}: {rows} raw rows, {count.written} science rows, "
-                f"{count.repeats} repeats, {count.quarantined} quarantined"
+                f"{count.repeats} duplicates, {count.quarantined} quarantined"
             )
     return Finding(
-        "per batch, night: raw = science + repeats + quarantined",
-        f"{total} = {written} + {repeats} + {quarantined}; {len(waiting)} batches wait for science",
+        "per batch, night: raw = science + duplicates + quarantined",
+        f"{total} = {written} + {duplicates} + {quarantined}; {len(waiting)} batches wait for "
+        "science",
         tuple(differences),
     )
 

@@ -1,4 +1,4 @@
-"""The audit of closed nights: archive rows = rows of the batches that the archive names."""
+"""Audit of closed nights: archive rows = rows of the batches that the archive names."""
 
 from __future__ import annotations
 

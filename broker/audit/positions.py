@@ -1,4 +1,4 @@
-"""The audit of Kafka positions: each offset of a batch is in its files, once, and no other is."""
+"""Audit of Kafka positions: each offset of a batch is in its files, once, and no other is."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def _said(row: LedgerRow) -> dict[TopicPartition, Offsets]:
     """All offsets of a batch's ranges."""
     ranges: dict[TopicPartition, list[Offsets]] = defaultdict(list)
     for span in row.offsets:
-        ranges[TopicPartition(span.topic, span.partition)].append(np.arange(span.start, span.until))
+        ranges[span.source].append(np.arange(span.start, span.until))
     return {source: np.concatenate(parts) for source, parts in ranges.items()}
 
 

@@ -1,4 +1,4 @@
-"""Read alerts as a subscriber does: from a topic or from files, decoded and chosen."""
+"""Client of a subscriber: alerts from a topic or from files, decoded and selected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An alert in a reader's hands."""
+"""Alert: a decoded record that remembers how it arrived."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from broker.packets.framing import Packet
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """Where an alert came from and what was sent."""
+    """Message that an alert came in: its origin, its bytes and the decoded packet."""
 
     origin: str
     """File name, or Kafka topic, partition and offset."""
@@ -19,7 +19,7 @@ class Received:
 
 
 class Alert(dict[str, Any]):
-    """An alert's record, a plain dict, which remembers how it arrived.
+    """Record of an alert, a plain dict that remembers how it arrived.
 
     Examples
     --------

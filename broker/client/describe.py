@@ -1,17 +1,16 @@
-"""Describe a packet: version, framing, and its fields and types as a tree."""
+"""Description of a packet: version, framing, and its fields and types as a tree."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from rich.text import Text
 from rich.tree import Tree
 
 from broker.client.alert import Received
-from broker.packets.fields import named_types, non_null
 from broker.packets.framing import Framing
 from broker.packets.schemas import Schema, fingerprint, schema_version
+from broker.packets.walk import NAMED, AvroType, inner_types, named_types, non_null, resolved
 
 
 def describe_packet(received: Received) -> Iterator[str]:
@@ -28,7 +27,7 @@ def describe_schema(schema: Schema) -> Iterator[str]:
     yield f"schema       {schema['name']}"
     yield f"version      {schema_version(schema) or 'not stated'}"
     yield f"fingerprint  {fingerprint(schema)}"
-    inner = sum(len(kind.get("fields", ())) for kind in named_types(schema).values())
+    inner = sum(len(found.get("fields", ())) for found in named_types(schema).values())
     yield f"fields       {len(schema['fields'])} at the top, {inner} with those within records"
 
 
@@ -41,52 +40,46 @@ def schema_tree(schema: Schema) -> Tree:
 
 _FRAMINGS: dict[Framing, str] = {
     "container": "an Avro object container that brings its schema",
-    "bare": "an Avro datum alone; the schema comes from elsewhere",
+    "bare": "only an Avro datum; the schema comes from elsewhere",
     "confluent": "a zero byte, the schema's id, an Avro datum",
 }
 
 
-def _grow(tree: Tree, record: Schema, types: dict[str, Schema], unfolded: set[str]) -> None:
+def _grow(tree: Tree, record: Schema, named: dict[str, Schema], unfolded: set[str]) -> None:
     width = max((len(field["name"]) for field in record["fields"]), default=0)
     for field in record["fields"]:
-        inner = _record_within(field["type"], types)
+        inner = _record_within(field["type"], named)
         again = inner is not None and inner["name"] in unfolded
         label = Text(field["name"].ljust(width + 2))
-        label.append(_type_name(field["type"], types), style="cyan")
+        label.append(_type_name(field["type"], named), style="cyan")
         if again:
             label.append(", as above", style="dim")
         branch = tree.add(label)
         if inner is not None and not again:
             unfolded.add(inner["name"])
-            _grow(branch, inner, types, unfolded)
+            _grow(branch, inner, named, unfolded)
 
 
-def _record_within(kind: Any, types: dict[str, Schema]) -> Schema | None:
-    """Record that a field is, or is a list or union of."""
-    if isinstance(kind, list):
-        found = (_record_within(item, types) for item in kind)
-        return next((record for record in found if record is not None), None)
-    if isinstance(kind, str):
-        definition = types.get(kind)
-        return definition if definition and definition["type"] == "record" else None
-    if kind["type"] == "record":
-        return types[kind["name"]]
-    inner = kind.get("items", kind.get("values"))
-    return None if inner is None else _record_within(inner, types)
+def _record_within(avro_type: AvroType, named: dict[str, Schema]) -> Schema | None:
+    """Record that a field is, or is a list, map or union of."""
+    definition = resolved(avro_type, named)
+    if isinstance(definition, dict) and definition["type"] == "record":
+        return definition
+    found = (_record_within(inner, named) for inner in inner_types(definition))
+    return next((record for record in found if record is not None), None)
 
 
-def _type_name(kind: Any, types: dict[str, Schema]) -> str:
-    if isinstance(kind, list):
-        names = [_type_name(item, types) for item in non_null(kind)]
-        return " or ".join([*names, "null"] if len(names) < len(kind) else names)
-    if isinstance(kind, str):
-        definition = types.get(kind)
-        return kind if definition is None else _type_name(definition, types)
-    if "logicalType" in kind:
-        return f"{kind['logicalType']} ({kind['type']})"
-    if kind["type"] in ("array", "map"):
-        inner = _type_name(kind.get("items", kind.get("values")), types)
-        return f"{kind['type']} of {inner.removeprefix('record ')}"
-    if "name" in kind:
-        return f"{kind['type']} {kind['name'].rpartition('.')[2]}"
-    return _type_name(kind["type"], types)
+def _type_name(avro_type: AvroType, named: dict[str, Schema]) -> str:
+    definition = resolved(avro_type, named)
+    if isinstance(definition, list):
+        names = [_type_name(item, named) for item in non_null(definition)]
+        return " or ".join([*names, "null"] if len(names) < len(definition) else names)
+    kind = str(definition["type"])
+    if "logicalType" in definition:
+        return f"{definition['logicalType']} ({kind})"
+    if kind in ("array", "map"):
+        (inner,) = inner_types(definition)
+        return f"{kind} of {_type_name(inner, named).removeprefix('record ')}"
+    if kind in NAMED:
+        return f"{kind} {definition['name'].rpartition('.')[2]}"
+    return kind

@@ -1,4 +1,4 @@
-"""Which alert of which object a packet is, whoever wrote it."""
+"""Identity of a packet: its alert and object, whichever survey wrote it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Iterate over alerts, from a Kafka topic or from files, for scripts and notebooks.
+"""Iterator over alerts, from a Kafka topic or from files, for scripts and notebooks.
 
 ::
 
@@ -70,7 +70,7 @@ class Alerts(Iterator[Alert]):
         return next(self._alerts)
 
     def close(self) -> None:
-        """Let go of the topic or archive before the end; nothing follows."""
+        """Close the topic or archive before its end; nothing follows."""
         self._alerts.close()
 
     def _chosen(self, messages: Messages) -> Generator[Alert, None, None]:
@@ -141,9 +141,9 @@ def iterate(
     where
         Expression on the fields, see :mod:`broker.client.where`.
     max_alerts
-        End after so many.
+        End after at most this many.
     timeout_seconds
-        Of a topic: end after so long without a message; 0 at its end, None never.
+        Of a topic: end after this many seconds without a message; 0 at its end, None never.
     group
         Of a topic: go on where the last reader of this name stopped. An alert counts as read when
         the next one is asked for, so one whose reader died comes again.
@@ -166,7 +166,9 @@ def iterate(
         No such source, an expression that does not fit, no broker.
     """
     found = settings if settings is not None else load_settings(survey)
-    schema_path = Path(schema) if schema is not None else found.ingest.schema_path
+    # For confluent packets `ingest.schema` is a folder of versions, no schema.
+    own_schema = found.ingest.schema_path if found.ingest.framing == "bare" else None
+    schema_path = Path(schema) if schema is not None else own_schema
     decoder = Decoder(
         framing,
         load_schema(schema_path) if schema_path is not None else None,
@@ -210,7 +212,7 @@ def _warn(error: InputError) -> None:
 
 
 class _Chooser:
-    """Apply an expression, and tell a field that older packets lack from one that nobody has."""
+    """Selection by an expression; refuses fields that no version of the packets has."""
 
     def __init__(self, where: Where | None) -> None:
         self._where = where

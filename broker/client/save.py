@@ -1,4 +1,4 @@
-"""Save alerts as files, each a container that any Avro reader opens."""
+"""Folder of alerts as files, each a container that any Avro reader opens."""
 
 from __future__ import annotations
 

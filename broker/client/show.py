@@ -1,4 +1,4 @@
-"""Show alerts on a terminal: one as JSON, or one line each."""
+"""Alerts as text for a terminal: one as JSON, or one line each."""
 
 from __future__ import annotations
 

@@ -1,36 +1,18 @@
-"""Save alerts as one Parquet file, a row each, with the fields of their schema as columns."""
+"""Parquet file of alerts, a row each, with the fields of their schema as columns."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from broker.client.alert import Alert
-from broker.errors import UsageError
-from broker.packets.fields import named_types, non_null
+from broker.errors import InputError, UsageError
 from broker.packets.schemas import Schema, fingerprint
+from broker.packets.types import arrow_fields
 
 _ROWS_AT_ONCE = 1000
-_PRIMITIVES = {
-    "null": pa.null(),
-    "boolean": pa.bool_(),
-    "int": pa.int32(),
-    "long": pa.int64(),
-    "float": pa.float32(),
-    "double": pa.float64(),
-    "bytes": pa.binary(),
-    "string": pa.string(),
-    "enum": pa.string(),
-}
-_LOGICAL = {
-    "timestamp-millis": pa.timestamp("ms", tz="UTC"),
-    "timestamp-micros": pa.timestamp("us", tz="UTC"),
-    "date": pa.date32(),
-}
 
 
 class AlertTable:
@@ -98,35 +80,9 @@ class AlertTable:
 
 def arrow_schema(schema: Schema) -> pa.Schema:
     """Columns of a table of alerts of an Avro schema."""
-    to_arrow = _Converter(named_types(schema))
-    return pa.schema([pa.field(f["name"], to_arrow(f["type"])) for f in schema["fields"]])
-
-
-class _Converter:
-    def __init__(self, named: dict[str, Schema]) -> None:
-        self._named = named
-        self._complex: dict[str, Callable[[Schema], pa.DataType]] = {
-            "record": lambda kind: pa.struct(
-                [pa.field(f["name"], self(f["type"])) for f in kind["fields"]]
-            ),
-            "array": lambda kind: pa.list_(self(kind["items"])),
-            "map": lambda kind: pa.map_(pa.string(), self(kind["values"])),
-            "fixed": lambda kind: pa.binary(kind["size"]),
-        }
-
-    def __call__(self, kind: Any) -> pa.DataType:
-        if isinstance(kind, list):
-            branches = non_null(kind)
-            if len(branches) != 1:
-                raise UsageError(
-                    f"a field may be any of {kind}, which no Parquet column holds; save .avro "
-                    "files in a folder instead"
-                )
-            return self(branches[0])
-        if isinstance(kind, str):
-            return _PRIMITIVES[kind] if kind in _PRIMITIVES else self(self._named[kind])
-        if kind.get("logicalType") in _LOGICAL:
-            return _LOGICAL[kind["logicalType"]]
-        if kind["type"] in self._complex:
-            return self._complex[kind["type"]](kind)
-        return self(kind["type"])
+    try:
+        return pa.schema(arrow_fields(schema))
+    except InputError as error:
+        raise UsageError(
+            f"{error}, so no Parquet column; save .avro files in a folder instead"
+        ) from None

@@ -1,4 +1,4 @@
-"""Choose alerts by an expression on their fields: ``candidate.drb > 0.5 and not is_dwarf``.
+"""Selection of alerts by an expression on fields: ``candidate.drb > 0.5 and not is_dwarf``.
 
 Python or SQL spelling, SQL meaning: what is computed from null is null, and an alert is chosen
 only when the whole expression is true. The text is parsed, never run: comparisons, ``and or not``,
@@ -238,7 +238,7 @@ def unknown_field_error(where: Where, field: str, known: Sequence[str]) -> Usage
 
 
 def _from_sql(text: str) -> str:
-    """Rewrite SQL words and signs as Python's, leaving quoted text alone."""
+    """Rewrite SQL words and signs as Python's, except in quoted text."""
     quoted: list[str] = []
 
     def put_aside(match: re.Match[str]) -> str:
@@ -249,7 +249,7 @@ def _from_sql(text: str) -> str:
 
     bare = _QUOTED.sub(put_aside, text.replace("\n", " "))
     if _ARITHMETIC_BETWEEN.search(bare):
-        raise ValueError("what stands before BETWEEN wants brackets: (a - b) between 0 and 2")
+        raise ValueError("the operand of BETWEEN needs brackets: (a - b) between 0 and 2")
     for pattern, replacement in _SQL:
         bare = re.sub(pattern, replacement, bare, flags=re.IGNORECASE)
     if re.search(r"\bBETWEEN\b", bare, re.IGNORECASE):

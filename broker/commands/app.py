@@ -31,7 +31,7 @@ COMMANDS: dict[str, Entry] = {
     "kafka": Entry(
         "broker.commands.kafka:app", "Start, stop or look at the embedded single-node Kafka."
     ),
-    "run": Entry("broker.commands.run:main", "Run every stage in one Spark application."),
+    "run": Entry("broker.commands.run:main", "Run the stages in one Spark application."),
     "status": Entry(
         "broker.commands.status:main", "Show what runs, what waits and the last day's counts."
     ),
@@ -70,11 +70,16 @@ COMMANDS: dict[str, Entry] = {
         "broker.commands.describe:main", "List a table's columns: type, unit, meaning."
     ),
     "plot": Entry("broker.commands.plot:main", "Draw an object, a packet or a night."),
+    "archive": Entry("broker.commands.archive:main", "Close nights: move them to the archive."),
+    "reprocess": Entry(
+        "broker.commands.reprocess:main", "Compute the science of closed nights again."
+    ),
     "diff": Entry("broker.commands.diff:main", "Compare a reprocessed night with the one before."),
     "audit": Entry("broker.commands.audit:main", "Prove that nothing is lost and nothing doubled."),
     "quarantine": Entry(
         "broker.commands.quarantine:app", "List, show and replay packets that could not be used."
     ),
+    "train": Entry("broker.commands.train:main", "Train a survey's classifier."),
     "settings": Entry(
         "broker.commands.settings:main", "Print every setting: value, origin, meaning."
     ),
@@ -141,7 +146,7 @@ def build() -> Any:
         add_completion=False,
         no_args_is_help=True,
         context_settings={"help_option_names": ["-h", "--help"]},
-        epilog="nightjar COMMAND --help tells more about a command.",
+        epilog="nightjar COMMAND --help describes a command.",
     )
     app.callback()(_options)
     for name, entry in COMMANDS.items():
@@ -183,11 +188,18 @@ def run() -> None:
 
 
 def _missing_package(error: Exception) -> NightjarError | None:
-    """What to do about a package that only an extra installs; None for other errors."""
+    """Error that names the extra which installs a missing package; None for other errors."""
     package = (error.name or "").partition(".")[0] if isinstance(error, ImportError) else ""
     extra = _WHOLE_BROKER.get(package)
     if extra is None:
         return None
+    from broker.settings.paths import IN_CHECKOUT
+
+    if IN_CHECKOUT:
+        return UsageError(
+            f"this command needs {package}, which is not in .venv; run `bin/test --version` once, "
+            "which installs it"
+        )
     return UsageError(
         f"this command needs {package}, which the reader's installation leaves out; install the "
         f"wheel with its extra [{extra}], as in pip install 'nightjar_broker-….whl[{extra}]'"
@@ -195,7 +207,7 @@ def _missing_package(error: Exception) -> NightjarError | None:
 
 
 def _engine_failure(error: Exception) -> NightjarError | None:
-    """What an engine died of, in one line; None where the error is not an engine's."""
+    """Error of DuckDB, Arrow or Spark as one line; None for other errors."""
     package = type(error).__module__.partition(".")[0]
     if package in ("_duckdb", "pyarrow"):
         return UsageError(f"the tables cannot be read so: {one_line(error)}")

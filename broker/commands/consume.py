@@ -39,7 +39,7 @@ _OUTPUT = "What to do with them"
 
 
 class NameBy(StrEnum):
-    """What names a saved alert."""
+    """Id after which a saved alert is named."""
 
     alert = "alert"
     object = "object"
@@ -92,7 +92,7 @@ def main(
     ] = False,
     name_by: Annotated[
         NameBy,
-        typer.Option(rich_help_panel=_OUTPUT, help="What saved .avro files are named after."),
+        typer.Option(rich_help_panel=_OUTPUT, help="Id after which saved .avro files are named."),
     ] = NameBy.alert,
     plot: Annotated[
         Path | None,
@@ -194,7 +194,7 @@ def _print_summary(alerts: Alerts, is_choice: bool) -> None:
 
 
 def _say(line: str) -> None:
-    """Tell a person; standard output has the alerts alone, as a program reads them."""
+    """Write to standard error; standard output has only alerts, for other programs."""
     print(line, file=sys.stderr)
 
 
@@ -255,14 +255,22 @@ def _print_lag(
 ) -> None:
     from broker.client.iterate import kafka_options
     from broker.client.topic import lag_of
+    from broker.commands.terminal_table import show, table
 
     if topic is None or group is None:
         raise UsageError("--lag goes with a topic and a --group")
     lags = lag_of(topic, kafka_options(settings, topic, servers), group)
-    print(f"{'partition':>9} {'next':>12} {'end':>12} {'behind':>12}")
-    for item in lags:
-        offset = "-" if item.offset is None else f"{item.offset}"
-        print(f"{item.partition:>9} {offset:>12} {item.end:>12} {item.behind:>12}")
+    headings = ("partition", "next", "end", "behind")
+    rows = [
+        (
+            str(i.partition),
+            "-" if i.offset is None else str(i.offset),
+            str(i.end),
+            str(i.behind),
+        )
+        for i in lags
+    ]
+    show(table(headings, rows, numbers=headings))
     print(f"group {group} is {sum(item.behind for item in lags)} behind in {topic}")
 
 

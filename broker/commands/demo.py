@@ -11,15 +11,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.columns import Columns
 from rich.console import Console
-from rich.table import Table
 
 from broker.audit.audit import audit
 from broker.audit.finding import Finding
 from broker.audit.topics import OutputTopics
 from broker.commands.audit import show_findings
 from broker.commands.options import DATA, SurveyOption
+from broker.commands.terminal_table import counts, show
 from broker.errors import CheckFailed
 from broker.kafka.embedded.host import free_port
 from broker.kafka.embedded.server import EmbeddedKafka
@@ -59,7 +58,7 @@ def main(
         _run_stages(settings)
         console.print("[bold]4. What came of it[/]")
         findings = audit(Storage(settings.survey_root), deep=True, topics=_topics(settings))
-        _show(settings, sent, findings, console)
+        _show(settings, sent, findings)
         _show_as_subscriber(settings, console)
         _show_next(settings, kafka if keep else None, console)
     console.print(f"\nDone in {time.monotonic() - began:.0f} seconds.")
@@ -111,31 +110,33 @@ def _run_stages(settings: Settings) -> None:
         job.spark.stop()
 
 
-def _show(settings: Settings, sent: int, findings: list[Finding], console: Console) -> None:
+def _show(settings: Settings, sent: int, findings: list[Finding]) -> None:
     from broker.tables.ledger import Ledger
 
     ledger = Ledger(Storage(settings.survey_root))
     raw, science = ledger.rows("raw"), ledger.rows("science")
     distributed = ledger.rows("distribute")
-    table = Table("", "alerts", title=None)
-    table.add_row("sent", str(sent))
-    table.add_row("raw", str(sum(row.written for row in raw)))
-    table.add_row("quarantined", str(sum(row.quarantined for row in raw)))
-    table.add_row("science", str(sum(row.written for row in science)))
-    table.add_row("duplicates", str(sum(row.repeats for row in science)))
-    table.add_row("messages out", str(sum(row.written for row in distributed)))
+    totals = {
+        "sent": sent,
+        "raw": sum(row.written for row in raw),
+        "quarantined": sum(row.quarantined for row in raw),
+        "science": sum(row.written for row in science),
+        "duplicates": sum(row.repeats for row in science),
+        "messages out": sum(row.written for row in distributed),
+    }
     summary = ScienceSummary(Path(settings.survey_root))
-    console.print(
-        Columns(
-            [
-                table,
-                _counts("real or bogus", summary.by_reality()),
-                _counts("solar-system code", summary.by_solar_system_code()),
-                _counts("class", summary.by_class()),
-                _counts("filter", _by_filter(settings).most_common()),
-            ]
-        )
-    )
+    found: dict[str, Counts] = {
+        "all": list(totals.items()),
+        "real or bogus": summary.by_reality(),
+        "solar-system code": summary.by_solar_system_code(),
+        "class": summary.by_class(),
+        "filter": _by_filter(settings).most_common(),
+    }
+    tables = [
+        counts(title, "alerts", [(name, str(count)) for name, count in some])
+        for title, some in found.items()
+    ]
+    show(*tables, side_by_side=True)
     show_findings(findings)
 
 
@@ -143,10 +144,10 @@ def _by_filter(settings: Settings) -> Counter[str]:
     """Alerts that went out by filter; those of a filter without any are told too."""
     from broker.tables.ledger import Ledger
 
-    counts: Counter[str] = Counter()
+    matched: Counter[str] = Counter()
     for row in Ledger(Storage(settings.survey_root)).rows("distribute"):
-        counts.update({item.name: item.matched for item in row.by_filter})
-    return counts
+        matched.update({item.name: item.matched for item in row.by_filter})
+    return matched
 
 
 def _show_as_subscriber(settings: Settings, console: Console) -> None:
@@ -165,13 +166,6 @@ def _show_as_subscriber(settings: Settings, console: Console) -> None:
     for alert in iterate(topic, settings=settings, max_alerts=1, timeout_seconds=0):
         for line in table.lines(alert):
             console.print(f"   {line}", soft_wrap=True, markup=False)
-
-
-def _counts(title: str, counts: Counts) -> Table:
-    table = Table(title, "alerts")
-    for name, count in counts:
-        table.add_row(name, str(count))
-    return table
 
 
 def _show_next(settings: Settings, kafka: EmbeddedKafka | None, console: Console) -> None:

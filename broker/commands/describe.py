@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from broker.commands.options import ConfOption, SetOption, SurveyOption
+from broker.commands.terminal_table import show, table
 from broker.errors import UsageError
 from broker.settings import Settings, load_settings
 
@@ -30,21 +31,21 @@ def main(
     column: Annotated[
         str | None, typer.Argument(help="Only columns whose name begins with this.")
     ] = None,
-    table: Annotated[TableName, typer.Option(help="Table to describe.")] = TableName.SCIENCE,
+    name: Annotated[
+        TableName, typer.Option("--table", help="Table to describe.")
+    ] = TableName.SCIENCE,
     survey: SurveyOption = None,
     conf: ConfOption = None,
     words: SetOption = None,
 ) -> None:
     """List a table's columns: type, unit, meaning. Missing values are null in all of ours."""
     settings = load_settings(survey, conf, words)
-    fields = _columns(table, settings)
+    fields = _columns(name, settings)
     found = [line for line in _lines(fields, "") if line[0].startswith(column or "")]
     if not found:
-        raise UsageError(f"table {table.value} of {settings.survey} has no column {column}")
-    widths = [max(len(line[k]) for line in found) for k in range(3)]
-    for line in found:
-        cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=False)]
-        typer.echo("  ".join([*cells, line[3]]).rstrip())
+        raise UsageError(f"table {name.value} of {settings.survey} has no column {column}")
+    headings = ("column", "type", "unit", "meaning")
+    show(table(headings, found, texts=("meaning",), header=False))
 
 
 def described_columns(settings: Settings) -> dict[str, tuple[str, str]]:
@@ -54,7 +55,7 @@ def described_columns(settings: Settings) -> dict[str, tuple[str, str]]:
 
 
 def _counts() -> list[pa.Field]:
-    """What ``objects`` and cones have besides."""
+    """Columns that only ``objects`` and cones have."""
     import pyarrow as pa
 
     from broker.tables.declaration import column

@@ -80,11 +80,11 @@ def check(
     try:
         results = bench.over_rows(lambda rows: try_examples(rows, clauses, wanted))
     except UsageError as error:
-        console.print(f"its examples are not tried: {error}")
+        console.print(f"its examples were not tried: {error}")
         return
     failed = {alert: clause for alert, clause in results.items() if clause is not None}
-    console.print(f"{len(results) - len(failed)} of {len(wanted)} examples pass", end="")
-    console.print(f", {len(wanted) - len(results)} are not in the tables")
+    console.print(f"examples that pass: {len(results) - len(failed)} of {len(wanted)}", end="")
+    console.print(f"; not in the tables: {len(wanted) - len(results)}")
     if failed:
         lines = [f"alert {alert} fails {clause}" for alert, clause in failed.items()]
         raise CheckFailed("\n".join(lines))
@@ -128,7 +128,7 @@ def diff(
     old: Annotated[
         str, typer.Argument(metavar="OLD", help="TOML file, NAME or SURVEY/NAME of a filter.")
     ],
-    new: Annotated[str, typer.Argument(metavar="NEW", help="The same of another filter.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="Another filter's.")],
     nights: Annotated[str, NIGHTS],
     as_json: JsonOption = False,
     survey: SurveyOption = None,

@@ -10,6 +10,9 @@ import numpy as np
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
+
+from broker.commands.terminal_table import show, table
 
 if TYPE_CHECKING:
     from broker.filters.backtest import BackTest, ChangedObject, ClauseValue
@@ -17,42 +20,51 @@ if TYPE_CHECKING:
     from broker.surveys import Survey
 
 _SHOWN = 20
-_LONG = ("description", "clause", "columns")
-_FILE_WIDTH = 160
-_MARKS = {True: "[green]✓[/]", False: "[red]✗[/]", None: "[yellow]?[/]"}
+_MARKS = {True: Text("✓", "green"), False: Text("✗", "red"), None: Text("?", "yellow")}
 
 
 def show_filters(filters: Iterable[Filter]) -> None:
-    """One filter a row: what it is called, what it may pass, what it is for."""
-    table = _table("survey", "name", "max_share", "payload", "owner", "description")
-    for one in sorted(filters, key=lambda f: (f.survey, f.name)):
-        cells = (one.survey, one.name, f"{100 * one.max_share:g}%", one.payload, one.owner)
-        table.add_row(*map(escape, (*cells, one.description)))
-    _console().print(table)
+    """Print one row per filter: name, max_share, payload, owner and description."""
+    headings = ("survey", "name", "max_share", "payload", "owner", "description")
+    rows = [
+        (
+            *(one.survey, one.name, f"{100 * one.max_share:g}%"),
+            *(one.payload, one.owner, one.description),
+        )
+        for one in sorted(filters, key=lambda f: (f.survey, f.name))
+    ]
+    show(table(headings, rows, numbers=("max_share",), texts=("description",)))
 
 
 def show_back_test(result: BackTest, survey: Survey) -> None:
-    """Nights, clauses and a few objects."""
-    console = _console()
-    console.print(_nights(result), _clauses(result))
-    objects = _table("example", "alerts", "first night", "first alert", "page")
-    for one in result.examples:
-        page = survey.object_page.format(object_id=one.object_id)
-        first = (str(one.first_night), str(one.first_alert_id))
-        objects.add_row(escape(one.object_id), str(one.alerts), *first, page)
-    if result.examples:
-        console.print(objects, soft_wrap=True)
+    """Print nights, clauses and a few objects of a back-test."""
+    show(_nights(result))
+    print()
+    show(_clauses(result))
+    if not result.examples:
+        return
+    rows = [
+        (
+            *(one.object_id, str(one.alerts), str(one.first_night), str(one.first_alert_id)),
+            survey.object_page.format(object_id=one.object_id),
+        )
+        for one in result.examples
+    ]
+    print()
+    headings = ("example", "alerts", "first night", "first alert", "page")
+    show(table(headings, rows, numbers=("alerts",)))
 
 
 def show_changed(changed: Sequence[ChangedObject], old: str, new: str) -> None:
-    """Objects gained and lost, under the clause that decides."""
-    console = _console()
+    """Print objects gained and lost, under the deciding clause."""
+    console = Console(highlight=False)
     by_clause: dict[tuple[bool, str], list[ChangedObject]] = defaultdict(list)
     for one in changed:
         by_clause[one.gained, one.clause].append(one)
     gained = sum(one.gained for one in changed)
     console.print(
-        f"{new} finds {gained} objects that {old} does not, and loses {len(changed) - gained}",
+        f"objects that {new} finds and {old} does not: {gained}; the reverse: "
+        f"{len(changed) - gained}",
         soft_wrap=True,
     )
     for (is_gain, clause), objects in by_clause.items():
@@ -66,60 +78,55 @@ def show_changed(changed: Sequence[ChangedObject], old: str, new: str) -> None:
 
 
 def show_why(values: Sequence[ClauseValue], alert_id: int, name: str) -> None:
-    """Each clause with its value and the values of its columns."""
-    table = _table("", "clause", "columns")
-    for one in values:
-        columns = ", ".join(f"{path} = {_shown(value)}" for path, value in one.columns.items())
-        table.add_row(_MARKS[one.value], escape(one.text), escape(columns))
-    console = _console()
-    console.print(table)
+    """Print each clause with its value and the values of its columns."""
+    rows = [
+        (
+            _MARKS[one.value],
+            one.text,
+            ", ".join(f"{path} = {_shown(value)}" for path, value in one.columns.items()),
+        )
+        for one in values
+    ]
+    show(table(("", "clause", "columns"), rows, texts=("clause", "columns")))
     failed = [one for one in values if one.value is not True]
     if not failed:
-        console.print(f"alert {alert_id} passes {name}")
+        print(f"alert {alert_id} passes {name}")
         return
     null = sum(one.value is None for one in failed)
-    unknown = f", {null} of them because a column is null" if null else ""
-    console.print(f"alert {alert_id} does not pass {name}: {len(failed)} clauses fail{unknown}")
+    unknown = f", {null} because a column is null" if null else ""
+    fail = "1 clause fails" if len(failed) == 1 else f"{len(failed)} clauses fail"
+    print(f"alert {alert_id} does not pass {name}: {fail}{unknown}")
 
 
 def _nights(result: BackTest) -> Table:
-    table = _table("night", "alerts", "objects", "pass", "objects that pass", "share")
-    for night in result.nights:
-        counts = (night.alerts, night.objects, night.passed_alerts, night.passed_objects)
-        share = night.passed_alerts / night.alerts
-        table.add_row(str(night.night), *map(str, counts), f"{share:.2%}")
-    table.add_section()
+    numbers = ("alerts", "objects", "pass", "objects that pass", "share")
+    rows = [
+        (
+            *(str(night.night), str(night.alerts), str(night.objects)),
+            *(str(night.passed_alerts), str(night.passed_objects)),
+            f"{night.passed_alerts / night.alerts:.2%}",
+        )
+        for night in result.nights
+    ]
     totals = (str(result.alerts), "", str(result.passed), str(result.objects))
-    table.add_row("all", *totals, f"{result.share:.2%}")
-    return table
+    return table(
+        ("night", *numbers), [*rows, ("all", *totals, f"{result.share:.2%}")], numbers=numbers
+    )
 
 
 def _clauses(result: BackTest) -> Table:
-    table = _table("clause", "removes alone", "in order", "null", "left")
-    left = result.alerts
+    rows, left = [], result.alerts
     for clause in result.clauses:
         left -= clause.in_order
         counts = (clause.alone, clause.in_order, clause.null, left)
-        table.add_row(escape(clause.text), *map(str, counts))
-    return table
+        rows.append((clause.text, *map(str, counts)))
+    numbers = ("removes by itself", "in order", "null", "left")
+    return table(("clause", *numbers), rows, numbers=numbers, texts=("clause",))
 
 
 def _shown(value: Any) -> str:
-    """Value as short as it can be said: 4-byte floats with their own digits."""
+    """Shortest text of a value: 4-byte floats with their own digits."""
     if isinstance(value, float) and float(np.float32(value)) == value:
         return str(np.float32(value))
     text = str(value)
     return text if len(text) <= _SHOWN * 4 else f"{text[: _SHOWN * 4]}…"
-
-
-def _table(*headings: str) -> Table:
-    """Plain table; only long texts are wrapped."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in headings:
-        table.add_column(heading, overflow="fold", no_wrap=heading not in _LONG)
-    return table
-
-
-def _console() -> Console:
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=_FILE_WIDTH)

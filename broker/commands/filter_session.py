@@ -1,4 +1,4 @@
-"""What the filter commands work with: a checker and the stored rows of one survey."""
+"""Spark session of the filter commands: a checker and the stored rows of one survey."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class FilterSession:
     Parameters
     ----------
     settings
-        The survey's.
+        Settings of the survey.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -45,12 +45,12 @@ class FilterSession:
         self._checked: dict[FilterFile, CheckedFilter] = {}
 
     def check(self, file: FilterFile) -> CheckedFilter:
-        """Check a filter, once.
+        """Check a filter; the result is kept.
 
         Raises
         ------
         InputError
-            It cannot be used.
+            The filter cannot be used.
         """
         if file not in self._checked:
             checked = self._checker.check(file)

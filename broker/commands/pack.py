@@ -23,8 +23,7 @@ from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
+from broker.commands.options import OUT
 from broker.errors import FatalError, SettingsError
 from broker.settings import PROJECT_ROOT
 from broker.tables.storage import is_disk_full
@@ -33,7 +32,7 @@ _PROJECT, _EXTRA = "nightjar-broker", "broker"
 # A worker has them from its Spark, and must have that Spark's version.
 _OF_SPARK = ("pyspark", "py4j")
 _FOLDERS = ("broker", "jobs", "schemas")
-# What feeds and trains the broker runs nowhere on a cluster.
+# Simulator and training never run on a cluster.
 _LEFT_OUT = (
     "broker/simulator/",
     "broker/training/",
@@ -58,9 +57,7 @@ exec "$python" "$@"
 
 
 def main(
-    out: Annotated[Path, typer.Option("--out", help="The archive: a .tar.gz.")] = Path(
-        "nightjar.tar.gz"
-    ),
+    out: Annotated[Path, OUT] = Path("nightjar.tar.gz"),
 ) -> None:
     """Pack environment and project for ``spark-submit --archives``."""
     packages = packages_of(PROJECT_ROOT / "uv.lock")
@@ -135,7 +132,7 @@ def members(root: Path, packages: list[Distribution]) -> Iterator[tuple[str, Pat
     for package in packages:
         for file in package.files or ():
             path = Path(str(package.locate_file(file)))
-            # Scripts lie elsewhere; of the project itself, which lies here, only its version.
+            # Not scripts; of the project itself, which is in broker/, only its version.
             if ".." not in file.parts and path.suffix not in (".pyc", ".pth"):
                 yield f"lib/{file}", path
 

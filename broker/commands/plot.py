@@ -54,7 +54,7 @@ def _figure(settings: Settings, target: str | None, nights: str | None) -> tuple
     path = Path(target)
     if path.is_file():
         if nights is not None:
-            raise UsageError(f"{target} is one packet; --nights goes with an object, or alone")
+            raise UsageError(f"{target} is one packet; give --nights without it")
         return _packet(settings, path), path.stem
     return _object(settings, target, nights), target
 

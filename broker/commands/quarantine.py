@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from broker.commands.options import (
@@ -17,8 +16,10 @@ from broker.commands.options import (
     SetOption,
     SurveyOption,
 )
+from broker.commands.terminal_table import show, table
 from broker.errors import UsageError
 from broker.nights import parse_one_night
+from broker.plural import counted
 from broker.settings import load_settings
 from broker.strict_json import as_strict_json
 from broker.tables.quarantine import SHOWN, Quarantine
@@ -33,7 +34,7 @@ ReasonOption = Annotated[str | None, typer.Option(help="Only packets refused for
 def list_packets(
     survey: SurveyOption = None,
     reason: ReasonOption = None,
-    night: NightsOption = None,
+    nights: NightsOption = None,
     most: Annotated[int, typer.Option(help="Show at most this many packets; --json has all.")] = 20,
     as_json: JsonOption = False,
     conf: ConfOption = None,
@@ -43,28 +44,45 @@ def list_packets(
 
     Their night is the UTC date of their arrival.
     """
-    quarantine = Quarantine(Storage(load_settings(survey, conf, words).survey_root))
-    rows = quarantine.packets(reason, parse_one_night(night) if night else None).to_pylist()
+    settings = load_settings(survey, conf, words)
+    quarantine = Quarantine(Storage(settings.survey_root))
+    rows = quarantine.packets(reason, parse_one_night(nights) if nights else None).to_pylist()
     if as_json:
         typer.echo(as_strict_json(rows, indent=2))
         return
-    console = Console(highlight=False)
+    if not rows:
+        typer.echo(f"nothing of {settings.survey} is in quarantine")
+        return
+    show(_reasons(rows), _packets(rows[:most]))
+    if len(rows) > most:
+        typer.echo(f"… and {len(rows) - most} more (--most, --json)")
+
+
+def _reasons(rows: list[dict[str, Any]]) -> Table:
     waiting = Counter(row["reason"] for row in rows if not row["replayed"])
     replayed = Counter(row["reason"] for row in rows if row["replayed"])
-    summary = Table("reason", "waiting", "replayed")
-    for name in sorted(waiting.keys() | replayed.keys()):
-        summary.add_row(name, str(waiting[name]), str(replayed[name]))
-    console.print(summary if rows else f"nothing of {survey} is in quarantine")
-    for row in rows[:most]:
-        mark = "replayed" if row["replayed"] else row["reason"]
-        place = f"{row['topic']} {row['partition']} {row['offset']}"
-        console.print(f"{place:32} {mark:20} {row['detail']}", soft_wrap=True)
-    if len(rows) > most:
-        console.print(f"… and {len(rows) - most} more (--most, --json)")
+    reasons = sorted(waiting.keys() | replayed.keys())
+    cells = [(name, str(waiting[name]), str(replayed[name])) for name in reasons]
+    numbers = ("waiting", "replayed")
+    return table(("reason", *numbers), cells, numbers=numbers)
 
 
-@app.command()
-def show(
+def _packets(rows: list[dict[str, Any]]) -> Table:
+    columns = ("topic", "partition", "offset")
+    cells = [
+        (
+            *(str(row[name]) for name in columns),
+            "replayed" if row["replayed"] else row["reason"],
+            row["detail"] or "",
+        )
+        for row in rows
+    ]
+    headings = (*columns, "reason", "detail")
+    return table(headings, cells, numbers=columns[1:], texts=("detail",))
+
+
+@app.command("show")
+def show_packet(
     topic: Annotated[str, typer.Argument(help="Kafka topic.")],
     partition: Annotated[int, typer.Argument(help="Kafka partition.")],
     offset: Annotated[int, typer.Argument(help="Kafka offset.")],
@@ -96,27 +114,25 @@ def show(
 def replay_packets(
     survey: SurveyOption = None,
     reason: ReasonOption = None,
-    night: NightsOption = None,
+    nights: NightsOption = None,
     conf: ConfOption = None,
     words: SetOption = None,
 ) -> None:
     """Ingest waiting packets again, after their cause was fixed."""
-    from broker.logs import log_to_stderr
+    from broker.pipeline.job import open_job
     from broker.pipeline.replay import Selection, replay
-    from broker.sinks.locks import StageLock
-    from broker.spark.session import build_session, check_decoder_can_run
+    from broker.spark.session import check_decoder_can_run
     from broker.tables.stages import REPLAY
 
-    log_to_stderr()
+    chosen = Selection(reason, parse_one_night(nights) if nights else None)
     settings = load_settings(survey, conf, words)
-    with StageLock(Storage(settings.survey_root), REPLAY):
-        spark = build_session(f"nightjar {survey} quarantine replay")
-        check_decoder_can_run(spark)
-        row = replay(spark, settings, Selection(reason, parse_one_night(night) if night else None))
+    with open_job("quarantine replay", settings, [REPLAY]) as job:
+        check_decoder_can_run(job.spark)
+        row = replay(job.spark, settings, chosen)
     if row is None:
         typer.echo("replayed 0 packets: nothing is waiting that can be used")
     else:
         typer.echo(
-            f"replayed {row.written} of {row.read} packets as batch {row.key}; "
+            f"replayed {row.written} of {counted(row.read, 'packet')} as batch {row.key}; "
             f"{row.quarantined} stay in quarantine"
         )

@@ -6,9 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.columns import Columns
-from rich.console import Console
-from rich.table import Table
 
 from broker.commands.describe import described_columns
 from broker.commands.options import (
@@ -21,6 +18,7 @@ from broker.commands.options import (
     WhereOption,
 )
 from broker.commands.rows_out import is_table, write_rows
+from broker.commands.terminal_table import counts, show
 from broker.errors import UsageError
 from broker.nights import parse_nights
 from broker.settings import Settings, load_settings
@@ -122,7 +120,7 @@ def night(
 
     parse_nights(night)
     summary = ScienceSummary(Path(load_settings(survey, conf, words).survey_root), night)
-    counts = {
+    found = {
         "all": list(summary.totals().items()),
         "class": summary.by_class(),
         "filter": summary.by_filter(),
@@ -130,26 +128,23 @@ def night(
         "solar-system code": summary.by_solar_system_code(),
     }
     if is_table(form, out):
-        _show_counts(counts)
+        _show_counts(found)
         return
     records = [
         {"what": what, "name": name, "alerts": n}
-        for what, some in counts.items()
+        for what, some in found.items()
         for name, n in some
     ]
     write_rows(pa.Table.from_pylist(records), form, out)
 
 
-def _show_counts(counts: dict[str, list[tuple[str, int]]]) -> None:
-    tables = []
-    for what, some in counts.items():
-        if not some:  # no filter has run
-            continue
-        table = Table(what, "")
-        for name, n in some:
-            table.add_row(name, str(n) if n >= 0 else "not evaluated by DuckDB")
-        tables.append(table)
-    Console(highlight=False).print(Columns(tables))
+def _show_counts(found: dict[str, list[tuple[str, int]]]) -> None:
+    tables = [
+        counts(what, "alerts", [(name, str(n) if n >= 0 else "not evaluated") for name, n in some])
+        for what, some in found.items()
+        if some  # no filter has run
+    ]
+    show(*tables, side_by_side=True)
 
 
 def _archive(settings: Settings) -> Archive:

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import typer
 
 from broker.commands.options import Format
+from broker.commands.terminal_table import as_text, table
 from broker.errors import UsageError
+from broker.plural import counted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -69,7 +71,7 @@ def write_rows(
         _write_file(rows, chosen, out, brief, describe)
     except OSError as error:
         raise UsageError(f"cannot write {out}: {error}") from None
-    typer.echo(f"{rows.num_rows} rows written to {out}")
+    typer.echo(f"{counted(rows.num_rows, 'row')} written to {out}")
 
 
 def _write_file(
@@ -112,7 +114,8 @@ def _as_text(rows: pa.Table, form: Format, brief: Sequence[str] | None) -> str:
 
 def _as_csv(rows: pa.Table) -> str:
     """Comma-separated values: fields of structs as columns of their own, lists as JSON."""
-    from broker.query.flat import as_text, flat
+    from broker.query.flat import as_text as cell_text
+    from broker.query.flat import flat
 
     plain = flat(rows)
     stream = io.StringIO()
@@ -120,7 +123,7 @@ def _as_csv(rows: pa.Table) -> str:
     writer.writerow(plain.column_names)
     # Column by column: two may have one name once structs are flat.
     for row in zip(*(column.to_pylist() for column in plain.columns), strict=True):
-        writer.writerow(map(as_text, row))
+        writer.writerow(map(cell_text, row))
     return stream.getvalue()
 
 
@@ -136,15 +139,10 @@ def _as_table(rows: pa.Table, brief: Sequence[str] | None) -> str:
         names = [name for name in brief if name.split(".")[0] in rows.column_names]
         titles = _titles(names)
         values = [[_follow(row, name) for name in names] for row in shown]
-    cells = [titles, *(list(map(_cell, row)) for row in values)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in cells
-    ]
+    text = as_text(table(titles, (list(map(_cell, row)) for row in values)))
     if rows.num_rows > _MOST_ROWS:
-        lines.append(f"… and {rows.num_rows - _MOST_ROWS} more (--out FILE has all)")
-    return "\n".join(lines) + "\n"
+        text += f"… and {rows.num_rows - _MOST_ROWS} more (--out FILE has all)\n"
+    return text
 
 
 def _titles(names: Sequence[str]) -> list[str]:

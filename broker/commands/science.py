@@ -58,7 +58,7 @@ def check(
         Path | None, typer.Option(help="Recorded packets: a file, an archive or a folder.")
     ] = None,
     raw: Annotated[bool, typer.Option("--raw", help="The newest rows of the raw table.")] = False,
-    alerts: Annotated[int, typer.Option(min=1, help="At most this many.")] = 500,
+    most: Annotated[int, typer.Option("--sample", min=1, help="Alerts to try, at most.")] = 500,
     survey: SurveyOption = None,
     conf: ConfOption = None,
     words: SetOption = None,
@@ -69,7 +69,7 @@ def check(
     if packets is not None and raw:
         raise UsageError("give --packets or --raw, not both")
     settings = load_settings(survey, conf, words)
-    lines, failed = check_module(file, settings, packets, raw, alerts)
+    lines, failed = check_module(file, settings, packets, raw, most)
     for line in lines:
         typer.echo(line)
     if failed:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, astuple, fields
 from typing import Annotated
 
 import typer
 
 from broker.commands.options import ConfOption, FormatOption, OutOption, SetOption, SurveyOption
-from broker.commands.rows_out import write_rows
+from broker.commands.rows_out import is_table, write_rows
+from broker.commands.terminal_table import show, table
 
 
 def main(
@@ -24,8 +25,12 @@ def main(
     """Print every setting with its value, its origin and its meaning; secrets as ***."""
     import pyarrow as pa
 
-    from broker.settings.listing import list_settings
+    from broker.settings.listing import SettingLine, list_settings
     from broker.settings.load import read_layers
 
     lines = list_settings(read_layers(survey, conf, words), name)
-    write_rows(pa.Table.from_pylist([asdict(line) for line in lines]), form, out)
+    if is_table(form, out):
+        headings = tuple(field.name for field in fields(SettingLine))
+        show(table(headings, map(astuple, lines), texts=("value", "meaning")))
+    else:
+        write_rows(pa.Table.from_pylist([asdict(line) for line in lines]), form, out)

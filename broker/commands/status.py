@@ -9,7 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
+from rich.text import Text
+
 from broker.commands.options import ConfOption, SetOption, SurveyOption
+from broker.commands.terminal_table import counts, show, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,7 +26,7 @@ if TYPE_CHECKING:
     from broker.tables.storage import Storage
 
 _DAY = 86_400.0
-# Latencies are those of so many batches, the latest.
+# Number of batches, the latest ones, whose latencies are shown.
 _LATEST = 10
 
 
@@ -35,7 +39,7 @@ class StageStatus:
     process
         Id of the process that runs it; None where none does, or it runs on another machine.
     waiting
-        What it has not done yet; None where Kafka does not tell.
+        Alerts that it has not processed yet; None where Kafka does not answer.
     last
         When its latest batch was committed (seconds since 1970).
     latency
@@ -55,13 +59,10 @@ def main(
     conf: ConfOption = None,
     words: SetOption = None,
 ) -> None:
-    """Show each stage's process, backlog, speed and latency, and what came of the last day.
+    """Show each stage's process, lag, speed and latency, and what came of the last day.
 
     Reads the ledger and asks Kafka, so it works whether anything runs or not.
     """
-    from rich.columns import Columns
-    from rich.console import Console
-
     from broker.settings import load_settings
     from broker.tables.ledger import Ledger
     from broker.tables.stages import STREAMING
@@ -69,16 +70,15 @@ def main(
 
     settings = load_settings(survey, conf, words)
     storage = Storage(settings.survey_root)
-    console = Console(highlight=False)
     ledger = Ledger(storage)
     stages = [_status(storage, ledger, settings, stage) for stage in STREAMING]
-    console.print(
-        f"[bold]{settings.survey}[/] in {settings.survey_root}{_disk(storage)}", soft_wrap=True
-    )
-    console.print(_now(stages, time.time()))
-    console.print(_last_day(stages))
+    typer.echo(f"{settings.survey} in {settings.survey_root}{_disk(storage)}\n")
+    show(_now(stages, time.time()))
+    typer.echo()
+    show(_last_day(stages))
+    typer.echo("p50, p99, max: from an alert's arrival in Kafka to the commit of its batch\n")
     commits = [commit for stage in stages for commit in stage.batches]
-    console.print(Columns([_filters(commits), _modules(commits), _quarantine(commits)]))
+    show(_filters(commits), _modules(commits), _quarantine(commits), side_by_side=True)
 
 
 # --- look ----------------------------------------------------------------------------------------
@@ -126,52 +126,47 @@ def _disk(storage: Storage) -> str:
 
 
 def _now(stages: list[StageStatus], now: float) -> Table:
-    table = _table("now", ("process", "waiting", "for", "last batch"))
+    rows = []
     for stage in stages:
         since = stage.waiting.since if stage.waiting else None
-        table.add_row(
-            stage.name,
-            str(stage.process) if stage.process else "[yellow]none[/]",
-            "unknown" if stage.waiting is None else str(stage.waiting.alerts),
-            _span(None if since is None else now - since),
-            _span(None if stage.last is None else now - stage.last),
+        rows.append(
+            (
+                stage.name,
+                str(stage.process) if stage.process else Text("none", "yellow"),
+                "unknown" if stage.waiting is None else str(stage.waiting.alerts),
+                _span(None if since is None else now - since),
+                _span(None if stage.last is None else now - stage.last),
+            )
         )
-    return table
+    numbers = ("process", "waiting", "for", "last batch")
+    return table(("now", *numbers), rows, numbers=numbers)
 
 
 def _last_day(stages: list[StageStatus]) -> Table:
-    names = ("batches", "in", "out", "s/batch", "alerts/s", "p50", "p99", "max")
-    table = _table("last 24 h", names)
-    table.caption = "p50, p99, max: from an alert's arrival in Kafka to the commit of its batch"
+    rows = []
     for stage in stages:
         seconds = sum(commit.row.seconds for commit in stage.batches)
         read = sum(commit.row.read for commit in stage.batches)
-        table.add_row(
-            stage.name,
-            str(len(stage.batches)),
-            str(read),
-            str(sum(commit.row.written for commit in stage.batches)),
-            f"{seconds / len(stage.batches):.2f}" if stage.batches else "",
-            f"{read / seconds:.0f}" if seconds else "",
-            *(map(_span, stage.latency) if stage.latency else ("", "", "")),
+        rows.append(
+            (
+                stage.name,
+                str(len(stage.batches)),
+                str(read),
+                str(sum(commit.row.written for commit in stage.batches)),
+                f"{seconds / len(stage.batches):.2f}" if stage.batches else "-",
+                f"{read / seconds:.0f}" if seconds else "-",
+                *map(_span, stage.latency or (None, None, None)),
+            )
         )
-    return table
-
-
-def _table(first: str, others: Iterable[str]) -> Table:
-    from rich.table import Column, Table
-
-    table = Table(Column(first, no_wrap=True), caption_justify="left")
-    for name in others:
-        table.add_column(name, justify="right")
-    return table
+    numbers = ("batches", "in", "out", "s/batch", "alerts/s", "p50", "p99", "max")
+    return table(("last 24 h", *numbers), rows, numbers=numbers)
 
 
 def _filters(commits: Iterable[Commit]) -> Table:
-    counts: Counter[str] = Counter()
+    sent: Counter[str] = Counter()
     for commit in commits:
-        counts.update({item.name: item.matched for item in commit.row.by_filter})
-    return _counts("filter", "alerts sent", {n: str(c) for n, c in counts.most_common()})
+        sent.update({item.name: item.matched for item in commit.row.by_filter})
+    return counts("filter", "alerts sent", [(n, str(c)) for n, c in sent.most_common()])
 
 
 def _modules(commits: Iterable[Commit]) -> Table:
@@ -181,33 +176,24 @@ def _modules(commits: Iterable[Commit]) -> Table:
         for item in commit.row.by_module:
             seconds[item.name] += item.seconds  # type: ignore[assignment]
             failures[item.name] += item.failures
-    costs = {
-        name: f"{1e6 * spent / max(alerts, 1):.0f} µs, {failures[name]} failed"
+    costs = [
+        (name, f"{1e6 * spent / max(alerts, 1):.0f} µs, {failures[name]} failed")
         for name, spent in seconds.items()
-    }
-    return _counts("module", "per alert", costs)
+    ]
+    return counts("module", "per alert", costs)
 
 
 def _quarantine(commits: Iterable[Commit]) -> Table:
-    counts: Counter[str] = Counter()
+    packets: Counter[str] = Counter()
     for commit in commits:
-        counts.update({item.reason: item.packets for item in commit.row.by_reason})
-    return _counts("quarantined for", "packets", {n: str(c) for n, c in counts.most_common()})
-
-
-def _counts(name: str, value: str, rows: dict[str, str]) -> Table:
-    table = _table(name, (value,))
-    for row in rows.items():
-        table.add_row(*row)
-    if not rows:
-        table.add_row("none", "")
-    return table
+        packets.update({item.reason: item.packets for item in commit.row.by_reason})
+    return counts("quarantined for", "packets", [(n, str(c)) for n, c in packets.most_common()])
 
 
 def _span(seconds: float | None) -> str:
-    """A time span as short as it can be read."""
+    """A time span in few letters."""
     if seconds is None:
-        return ""
+        return "-"
     for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from broker.commands.options import DATA, OutOption, SurveyOption
-from broker.errors import SettingsError
 from broker.settings import load_settings
 
 
@@ -24,11 +22,6 @@ def main(
     --data is a folder with labelled/, ztf/ and ztf_rebuilt/. --out gets the model's folder, by
     default that of the models in use.
     """
-    if find_spec("sklearn") is None:
-        raise SettingsError(
-            "training needs scikit-learn, which the environment of the tests has; run "
-            "`bin/test --version` once, which installs it"
-        )
     from broker.science.classifier.model import MODELS
     from broker.training.train import train
 

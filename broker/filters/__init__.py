@@ -6,11 +6,11 @@ For a stage that evaluates them::
     filters.reload()              # between two batches; True when the set has changed
     filters.keep(storage)         # writes ledger/filters/<digest>.toml where it is not yet
     filters.filters               # tuple[Filter, ...], sorted by name
-    rows = filters.evaluate(science_rows)   # adds MATCHES: array<int>, positions in `filters`
+    rows = filters.evaluate(science_rows)   # adds MATCHES: array<int>, indices of `filters`
 
 ``schema`` is the science table's Spark schema (``to_spark_schema(science_schema(…))``), and rows
-are read with it. `evaluate` takes rows of any session and gives rows of a session of its own, in
-which ANSI is off: what a filter makes of bad data is null, whatever the settings of the stage.
+are read with it. `evaluate` takes rows of any session and returns rows of a session of its own, in
+which ANSI is off: on bad data a filter is null, whatever the settings of the stage.
 """
 
 from broker.filters.definition import Filter

@@ -1,4 +1,4 @@
-"""What a filter would have done on past nights, on the rows as they were at the time."""
+"""Back-tests: counts of a filter over past nights, on the rows as they were at the time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _EXAMPLES = 5
 
 @dataclass(frozen=True)
 class NightMatches:
-    """Alerts and objects of one night: in the stream, and of these past the filter."""
+    """Alerts and objects of one night, in the stream and of these passed by the filter."""
 
     night: int
     alerts: int
@@ -28,16 +28,16 @@ class NightMatches:
 
 @dataclass(frozen=True)
 class ClauseCount:
-    """Alerts that one clause removes.
+    """Numbers of alerts that one clause removes.
 
     Attributes
     ----------
     alone
-        If it were the whole filter.
+        Removed if it were the whole filter.
     in_order
-        Of those that the clauses before it leave.
+        Removed of those that the clauses before it leave.
     null
-        Of `alone`: where it can't be told, which is no match.
+        Of `alone`: those for which it is null, which is no match.
     """
 
     text: str
@@ -48,7 +48,7 @@ class ClauseCount:
 
 @dataclass(frozen=True)
 class PassedObject:
-    """An object that passed, and the first of its alerts that did."""
+    """An object that passed, with the first of its alerts that passed."""
 
     object_id: str
     alerts: int
@@ -58,7 +58,7 @@ class PassedObject:
 
 @dataclass(frozen=True)
 class BackTest:
-    """A filter's work over some nights."""
+    """Result of a filter over some nights."""
 
     nights: tuple[NightMatches, ...]
     clauses: tuple[ClauseCount, ...]
@@ -72,12 +72,12 @@ class BackTest:
 
     @property
     def passed(self) -> int:
-        """Alerts past the filter."""
+        """Alerts that the filter passes."""
         return sum(night.passed_alerts for night in self.nights)
 
     @property
     def share(self) -> float:
-        """Share of the stream that passes, 0 to 1."""
+        """Fraction (0–1) of the stream that passes."""
         return self.passed / self.alerts if self.alerts else 0.0
 
 
@@ -112,7 +112,7 @@ class ClauseValue:
 
 
 def back_test(rows: DataFrame, clauses: Sequence[Clause]) -> BackTest:
-    """Count what a filter and each of its clauses do.
+    """Count the alerts that a filter passes and those that each of its clauses removes.
 
     Parameters
     ----------
@@ -155,7 +155,7 @@ def back_test(rows: DataFrame, clauses: Sequence[Clause]) -> BackTest:
 def changed_objects(
     rows: DataFrame, old: Sequence[Clause], new: Sequence[Clause]
 ) -> list[ChangedObject]:
-    """Objects that only one of two filters finds, by what decides and by name."""
+    """List objects that only one of two filters finds, by deciding clause and name."""
     alerts = rows.select(
         *("object_id", "alert_id", "night", "mjd"),
         _first_failed(old).alias("old_failed"),
@@ -181,7 +181,7 @@ def changed_objects(
 def try_examples(
     rows: DataFrame, clauses: Sequence[Clause], alert_ids: Sequence[int]
 ) -> dict[int, str | None]:
-    """Clause that each alert fails, None where it passes; without alerts that are not there."""
+    """First clause that each stored alert fails, None where it passes."""
     alerts = rows.where(F.col("alert_id").isin(list(alert_ids)))
     found = alerts.select("alert_id", _first_failed(clauses).alias("failed")).collect()
     return {
@@ -207,7 +207,7 @@ def explain_alert(
 
 
 def _examples(passed: DataFrame) -> tuple[PassedObject, ...]:
-    """Return objects from all over the sky and the nights, the same ones every time."""
+    """Choose examples from the whole sky and all nights; the choice is always the same."""
     objects = passed.groupBy("object_id").agg(
         F.count("*").alias("alerts"),
         F.min("night").alias("night"),
@@ -224,7 +224,7 @@ def _first(other_failed: str, passes: Column) -> Column:
 
 
 def _first_failed(clauses: Sequence[Clause]) -> Column:
-    """Position of the first clause that does not hold; null where all do."""
+    """Index of the first clause that does not hold; null where all hold."""
     failed = [
         F.when(~F.coalesce(clause.condition, F.lit(False)), F.lit(k))
         for k, clause in enumerate(clauses)

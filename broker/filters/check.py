@@ -1,4 +1,4 @@
-"""Check filters by Spark's own analysis against the science schema."""
+"""Checker: validates filters by Spark's own analysis against the science schema."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from broker.spark.jvm import (
 )
 
 NO_MATCH = -1
-"""Stands for a filter that an alert does not pass, where others give their position."""
+"""Value of a filter that an alert does not pass, instead of its index."""
 _SPARKS_LOGGERS = ("SQLQueryContextLogger", "DataFrameQueryContextLogger")
 _NOT_EXPRESSIONS = ("Alias", "MultiAlias", "UnresolvedStar", "UnresolvedAlias")
 
@@ -50,7 +50,7 @@ class CheckedFilter:
     evaluated
         The same tree with float numbers beside float columns, as Spark gets it.
     warnings
-        What another engine may read differently, with its place.
+        Parts that another engine may read differently, with their location.
     """
 
     file: FilterFile
@@ -63,14 +63,14 @@ class CheckedFilter:
         """The filter itself."""
         return self.file.filter
 
-    def match(self, session: SparkSession, position: int) -> Column:
-        """Return this number for an alert that passes, else `NO_MATCH`."""
+    def match(self, session: SparkSession, index: int) -> Column:
+        """Column with the index for alerts that pass, else `NO_MATCH`."""
         passes = guarded(session, self.evaluated.expression)
-        return F.when(passes, F.lit(position)).otherwise(F.lit(NO_MATCH))
+        return F.when(passes, F.lit(index)).otherwise(F.lit(NO_MATCH))
 
 
 class Checker:
-    """Checks filters of one survey; starts no job but in `try_out`.
+    """Checks filters of one survey; only `try_out` starts a Spark job.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ class Checker:
     Attributes
     ----------
     session
-        Where filters are evaluated.
+        Session in which filters are evaluated.
     """
 
     def __init__(self, spark: SparkSession, survey: str, schema: StructType) -> None:
@@ -109,27 +109,28 @@ class Checker:
                 raise explained(file, error, self._paths) from None
             except Py4JJavaError as error:
                 reason = str(error.java_exception.toString()).partition("\n")[0]
-                raise InputError(f"{file.place(0)}: Spark cannot read this: {reason}") from None
+                raise InputError(f"{file.location(0)}: Spark cannot read this: {reason}") from None
             except RecursionError:
-                raise InputError(f"{file.place(0)}: the where is nested too deeply") from None
+                raise InputError(f"{file.location(0)}: the where is nested too deeply") from None
 
     def try_out(self, checked: Sequence[CheckedFilter]) -> dict[str, InputError]:
         """Evaluate filters once, compiled, on an alert of nulls.
 
         Some constants, such as a date format that does not exist, fail only when the compiled
-        code starts, where nothing can guard the other filters.
+        code starts, where they would stop the other filters too.
 
         Returns
         -------
-        Names of the filters that fail, each with its error.
+        dict
+            Name of each filter that fails → its error.
         """
         with _silent_spark():
             if not checked or self._failure(checked) is None:
                 return {}
             failures = {one.filter.name: self._failure([one]) for one in checked}
-        places = {one.filter.name: one.file.place(0) for one in checked}
+        locations = {one.filter.name: one.file.location(0) for one in checked}
         return {
-            name: InputError(f"{places[name]}: {name} cannot be evaluated: {reason}")
+            name: InputError(f"{locations[name]}: {name} cannot be evaluated: {reason}")
             for name, reason in failures.items()
             if reason is not None
         }
@@ -144,7 +145,7 @@ class Checker:
         analysed = _condition(plan, where)
         if analysed.root.type_name != "boolean":
             raise InputError(
-                f"{file.place(0)}: the where is not a condition but a value of type "
+                f"{file.location(0)}: the where is not a condition but a value of type "
                 f"{analysed.root.type_name}; compare it with something"
             )
         evaluated = with_float_numbers(where, lambda text: _condition(self._plan(text), text))
@@ -163,10 +164,12 @@ class Checker:
                 tree = Tree(expression, file.filter.where)
                 found = find_refused(tree, java_classes(self.session))
                 if found is not None:
-                    place = file.place(tree.span(found[0])[0])
-                    raise InputError(f"{place}: {tree.fragment(found[0])} is refused: {found[1]}")
+                    location = file.location(tree.span(found[0])[0])
+                    raise InputError(
+                        f"{location}: {tree.fragment(found[0])} is refused: {found[1]}"
+                    )
         if len(selecting) > 1:
-            raise InputError(f"{file.place(0)}: the where is refused: it groups alerts by time")
+            raise InputError(f"{file.location(0)}: the where is refused: it groups alerts by time")
 
     def _plan(self, where: str) -> list[Any]:
         """Nodes of the analysed plan that selects a where from the science table, that one last."""
@@ -177,10 +180,10 @@ class Checker:
         found = False
         for node, tree, what in outside_shared_sql(parsed, analysed):
             found = True
-            yield f"{file.place(tree.span(node)[0])}: {tree.fragment(node)} {what}"
+            yield f"{file.location(tree.span(node)[0])}: {tree.fragment(node)} {what}"
         objection = None if found else self._duckdb.objection(file.filter.where)
         if objection is not None:
-            yield f"{file.place(0)}: DuckDB does not read this where: {objection}"
+            yield f"{file.location(0)}: DuckDB does not read this where: {objection}"
 
     def _failure(self, checked: Sequence[CheckedFilter]) -> str | None:
         session = self._an_alert.sparkSession

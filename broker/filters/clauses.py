@@ -1,4 +1,4 @@
-"""A where as its AND clauses, split where Spark's own tree is, not where the text says AND."""
+"""AND clauses of a where, split by Spark's own tree, not by the word AND in the text."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Clause:
     text
         As written, on one line.
     condition
-        Whether it holds for an alert; null where it cannot be told.
+        Whether it holds for an alert; null where it cannot be computed.
     paths
-        Columns that it reads, each once.
+        Columns that it reads, without duplicates.
     """
 
     text: str
@@ -32,7 +32,7 @@ class Clause:
 
 
 def split_clauses(checked: CheckedFilter, session: SparkSession) -> list[Clause]:
-    """Clauses of a filter, in the order in which they are written."""
+    """Split a filter into its clauses, in the order in which they are written."""
     written, evaluated = checked.parsed, checked.evaluated
     pairs = zip(_clauses(written.root), _clauses(evaluated.root), strict=True)
     return [

@@ -11,8 +11,8 @@ def column_paths(schema: StructType, prefix: str = "") -> Iterator[str]:
     """Yield every column and field by its dotted path, such as ``real_bogus.score``."""
     for field in schema:
         yield f"{prefix}{field.name}"
-        kind = field.dataType
-        while isinstance(kind, ArrayType):
-            kind = kind.elementType
-        if isinstance(kind, StructType):
-            yield from column_paths(kind, f"{prefix}{field.name}.")
+        dtype = field.dataType
+        while isinstance(dtype, ArrayType):
+            dtype = dtype.elementType
+        if isinstance(dtype, StructType):
+            yield from column_paths(dtype, f"{prefix}{field.name}.")

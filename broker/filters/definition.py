@@ -85,16 +85,16 @@ class Filter(BaseModel):
 
 @dataclass(frozen=True)
 class FilterFile:
-    """A filter with the file that it was read from."""
+    """A filter with its file."""
 
     path: Path
     text: str
     filter: Filter
 
-    def place(self, start: int) -> str:
-        """Where character ``start`` of the where is: ``file:line:column``, counted from 1."""
+    def location(self, start: int) -> str:
+        """Location of character ``start`` of the where: ``file:line:column``, counted from 1."""
         where = self.filter.where
-        # A description may say the same in the same words.
+        # A description may contain the same text.
         key = _position_of_key(self.text, "where")
         begin = self.text.find(where, key)
         if begin < 0:  # written with escapes, so that file and value differ
@@ -133,11 +133,11 @@ def _explain(path: Path, text: str, item: Any) -> str:
     if item["type"] == "missing":
         meaning = Filter.model_fields[key].description
         return f"{path}: {key} is required" + (f": {meaning}" if meaning else "")
-    place = f"{path}:{line_of_key(text, key)}"
+    location = f"{path}:{line_of_key(text, key)}"
     if item["type"] == "extra_forbidden":
-        return f"{place}: unknown key {key}; {did_you_mean(key, list(Filter.model_fields))}"
+        return f"{location}: unknown key {key}; {did_you_mean(key, list(Filter.model_fields))}"
     message = item["msg"].removeprefix("Value error, ")
-    return f"{place}: {key} = {item['input']!r}: {message}"
+    return f"{location}: {key} = {item['input']!r}: {message}"
 
 
 def line_of_key(text: str, key: str) -> int:
@@ -146,7 +146,7 @@ def line_of_key(text: str, key: str) -> int:
 
 
 def _position_of_key(text: str, key: str) -> int:
-    """Where the line of a key begins, 0 if there is none."""
+    """Start of the line of a key, 0 if there is none."""
     found = re.search(rf"""^[ \t]*["']?{re.escape(key)}["']?[ \t]*[.=]""", text, re.MULTILINE)
     return found.start() if found else 0
 

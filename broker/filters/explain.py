@@ -1,4 +1,4 @@
-"""Spark's errors about a where, said to the filter's author: place, cause, nearest column."""
+"""Spark's errors about a where, as messages for authors: location, cause, nearest column."""
 
 from __future__ import annotations
 
@@ -17,39 +17,39 @@ _GROUPING = ("MISSING_GROUP_BY", "MISSING_AGGREGATION", "UNSUPPORTED_GROUPING_EX
 
 
 def explained(file: FilterFile, error: PySparkException, paths: Sequence[str]) -> InputError:
-    """Return the error to raise for one of Spark's.
+    """Translate one of Spark's errors.
 
     Parameters
     ----------
     paths
-        All columns and fields that there are.
+        All columns and fields of the science table.
     """
     condition = error.getCondition() or ""
     fragment, start = _culprit(file.filter.where, error)
-    place = file.place(start)
+    location = file.location(start)
     if condition.startswith(("UNRESOLVED_COLUMN", "FIELD_NOT_FOUND")):
         near = nearest_path(fragment, paths)
         hint = f"; did you mean {near}?" if near else ""
-        return InputError(f"{place}: {file.filter.survey} has no column {fragment}{hint}")
+        return InputError(f"{location}: {file.filter.survey} has no column {fragment}{hint}")
     if condition == "UNRESOLVED_ROUTINE":
-        return InputError(f"{place}: Spark has no function {fragment.partition('(')[0]}")
+        return InputError(f"{location}: Spark has no function {fragment.partition('(')[0]}")
     if condition.startswith(_GROUPING):
-        return InputError(f"{place}: the where is refused: {AGGREGATE}")
-    return InputError(f"{place}: {first_sentence(error)}")
+        return InputError(f"{location}: the where is refused: {AGGREGATE}")
+    return InputError(f"{location}: {first_sentence(error)}")
 
 
 def more_than_one_condition(file: FilterFile, parsed: Tree) -> InputError:
-    """Return the error for ``mag < 18 is_real``, which Spark takes for a name of the result."""
+    """Error for ``mag < 18 is_real``, whose last word Spark reads as a name of the result."""
     where = file.filter.where
     children = parsed.root.children
     stop = parsed.span(children[0])[1] if children else 0
     rest = where[stop:].strip()
-    place = file.place(stop + len(where[stop:]) - len(where[stop:].lstrip()))
-    return InputError(f"{place}: expected one condition, so {rest!r} is out of place")
+    location = file.location(stop + len(where[stop:]) - len(where[stop:].lstrip()))
+    return InputError(f"{location}: expected one condition, so {rest!r} is out of place")
 
 
 def first_sentence(error: PySparkException) -> str:
-    """Spark's message without its code, its advice, its plan and its state number."""
+    """Spark's message without code, advice, plan and SQLSTATE."""
     text = str(error).strip().partition("\n")[0]
     text = re.sub(r"^\[[\w.]+\]\s*", "", text)
     text = re.sub(r"\s*(SQLSTATE: \w+.*|\(line \d+, pos \d+\).*)$", "", text)
@@ -59,7 +59,7 @@ def first_sentence(error: PySparkException) -> str:
 
 
 def _culprit(where: str, error: PySparkException) -> tuple[str, int]:
-    """What an error is about and where it begins."""
+    """Fragment that an error is about, and its start in the where."""
     for context in error.getQueryContext():
         if context.contextType().name == "SQL":
             return str(context.fragment()), int(context.startIndex())

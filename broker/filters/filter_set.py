@@ -1,4 +1,4 @@
-"""All filters of one survey, evaluated in one pass and kept up to date with their files."""
+"""Filter set: the filters of one survey, evaluated in one pass and reloaded from their files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from broker.spark.jvm import move
 from broker.tables.filter_texts import FilterTexts
 
 MATCHES = "matches"
-"""Column with the positions of the filters that an alert passes, array<int>, never null."""
+"""Column with the indices of the filters that an alert passes, array<int>, never null."""
 
 _log = logging.getLogger(__name__)
 _Stamp = tuple[int, int, int]
@@ -27,7 +27,7 @@ _Stamp = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class _Change:
-    """What became of the files that changed: the new set, and what is wrong with them."""
+    """Result of reading changed files: the new set, and the errors."""
 
     checked: dict[Path, CheckedFilter]
     problems: list[InputError]
@@ -41,13 +41,13 @@ class FilterSet:
     spark
         Session of the application.
     folders
-        Where the filters' files are; filters of other surveys are left out.
+        Folders of the filters' files; filters of other surveys are left out.
     survey
-        Whose alerts are filtered.
+        Survey of the alerts.
     schema
         The science table's.
     skip_bad
-        Leave out what cannot be used, and log it.
+        Leave out files that cannot be used, and log them.
 
     Raises
     ------
@@ -78,22 +78,23 @@ class FilterSet:
 
     @property
     def filters(self) -> tuple[Filter, ...]:
-        """The filters by name; `MATCHES` holds positions in it."""
+        """Filters by name; `MATCHES` has indices into it."""
         return tuple(one.filter for one in self._in_order)
 
     @property
     def session(self) -> SparkSession:
-        """Where filters are evaluated: ANSI off."""
+        """Session in which filters are evaluated: ANSI off."""
         return self._checker.session
 
     def reload(self) -> bool:
-        """Take in files that were added, changed or removed; call it between two batches.
+        """Read files that were added, changed or removed; call it between two batches.
 
         A file that cannot be used leaves its old filter in place and is logged once.
 
         Returns
         -------
-        Whether the set is another one now.
+        bool
+            Whether the set has changed.
         """
         try:
             stamps = self._stamps_now()
@@ -115,7 +116,7 @@ class FilterSet:
         return before != self.filters
 
     def evaluate(self, rows: DataFrame) -> DataFrame:
-        """Science rows, read with the declared schema, with one more column: `MATCHES`."""
+        """Add the column `MATCHES` to science rows that were read with the declared schema."""
         return move(rows, self.session).withColumn(MATCHES, self._matches)
 
     def keep(self, texts: FilterTexts) -> None:
@@ -133,7 +134,7 @@ class FilterSet:
         return stamps
 
     def _read(self, paths: list[Path], staying: dict[Path, CheckedFilter]) -> _Change:
-        """Read and check files; one that cannot be used leaves what was there."""
+        """Read and check files; one that cannot be used leaves the old filter."""
         checked, new, problems = dict(staying), list[CheckedFilter](), list[InputError]()
         for path in paths:
             try:
@@ -169,14 +170,12 @@ class FilterSet:
         self._matches = self._matches_column()
 
     def _matches_column(self) -> Column:
-        """One expression for all filters; building it takes a call to Java per filter."""
-        positions = [
-            one.match(self.session, position) for position, one in enumerate(self._in_order)
-        ]
-        if not positions:
+        """One expression for all filters; building it takes one call to Java per filter."""
+        matches = [one.match(self.session, index) for index, one in enumerate(self._in_order)]
+        if not matches:
             return F.array().cast("array<int>")
         # Unlike array_compact, array_remove is compiled, and with it all conditions.
-        return F.array_remove(F.array(*positions), F.lit(NO_MATCH))
+        return F.array_remove(F.array(*matches), F.lit(NO_MATCH))
 
 
 def _restore(checked: dict[Path, CheckedFilter], path: Path, old: CheckedFilter | None) -> None:

@@ -1,8 +1,8 @@
-"""A number beside a single-precision column is compared in single precision.
+"""Single precision: numbers that are compared with a float column become floats.
 
-Surveys send much as 4-byte floats. 0.4 as a float is 0.4000000059…, so Spark, which widens both
-sides, says that ``candidate.classtar > 0.4`` holds for a value printed as 0.4. DuckDB and NumPy
-compare floats with floats, as an author expects; so Spark is told to do the same.
+Surveys send many fields as 4-byte floats. 0.4 as a float is 0.4000000059…, so in Spark, which
+widens both sides, ``candidate.classtar > 0.4`` holds for a value printed as 0.4. DuckDB and NumPy
+compare floats with floats, as an author expects; here Spark is made to do the same.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from typing import Any
 
 from broker.filters.tree import Node, Tree
 
-# coalesce(drb, 0.3) > 0.2 needs two rounds; a nested CASE some more.
+# coalesce(drb, 0.3) > 0.2 needs two rounds; a nested CASE a few more.
 _ROUNDS = 20
 
 
 def with_float_numbers(where: str, analyse: Callable[[str], Tree]) -> str:
-    """SQL in which each decimal number that Spark would widen a float for is cast to float.
+    """Cast each decimal number to float for which Spark would widen a float.
 
     Parameters
     ----------
     analyse
-        From SQL to its analysed tree.
+        Gives the analysed tree of an SQL text.
     """
     for _ in range(_ROUNDS):
         tree = analyse(where)
@@ -35,7 +35,7 @@ def with_float_numbers(where: str, analyse: Callable[[str], Tree]) -> str:
 
 
 def _widening(tree: Tree) -> Iterator[Node]:
-    """Decimal numbers that meet a float, so that Spark makes doubles of both."""
+    """Yield decimal numbers that are combined with a float, so that Spark widens both."""
     for parent in tree.nodes:
         widened = {
             child: child.type_name
@@ -44,14 +44,14 @@ def _widening(tree: Tree) -> Iterator[Node]:
         }
         if "float" in widened.values():
             whole = tree.span(parent)
-            for node, kind in widened.items():
-                # 0.5BD has no place of its own: Spark gives it its parent's.
-                if kind.startswith("decimal") and tree.span(node) != whole:
+            for node, type_name in widened.items():
+                # 0.5BD has no span of its own: Spark gives it its parent's.
+                if type_name.startswith("decimal") and tree.span(node) != whole:
                     yield node
 
 
 def _widened(cast: Node) -> Node | None:
-    """What Spark by itself, unasked, casts to double here."""
+    """Operand of a cast to double that Spark added itself, else None."""
     if cast.kind != "Cast" or cast.type_name != "double" or is_asked_for(cast.java):
         return None
     return cast.children[0]

@@ -1,7 +1,7 @@
-"""What a filter must not contain, found in the analysed tree by the kind of its nodes.
+"""Refused expressions: parts that a filter must not contain, found in the analysed tree.
 
-A filter is one deterministic expression of one row: the same alert passes or not, whoever asks,
-whenever, on whatever machine, and no filter can stop the stream for the others.
+A filter is one deterministic expression of one row: its result for an alert does not depend on
+user, time or machine, and no filter can stop the stream for the others.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ AGGREGATE = "an aggregate is over many alerts; a filter sees one"
 _WINDOW = "a window function is over many alerts; a filter sees one"
 _SEVERAL = "it makes several rows of one alert"
 _JAVA = "it calls Java code"
-_RAISES = "it stops the stream on purpose, for everybody"
+_RAISES = "it stops the stream, for all filters"
 _CLOCK = "the clock reads differently in every run; use science_at or mjd"
 _WHO = "it depends on who runs it and where"
 _STORED = "it depends on how the rows are stored"
 _RANDOM = "it is random; a fixed sample is alert_id % 113 = 0"
-_REGEX = "a regular expression can take for ever on one alert; use LIKE"
-_MEMORY = "it can fill all memory from one alert"
+_REGEX = "a regular expression can take unlimited time on one alert; use LIKE"
+_MEMORY = "it can fill the memory from one alert"
 
 _WORD_OF_TIME = re.compile(
     r"""['"]\s*(now|today|tomorrow|yesterday)(\s+\S+)?\s*['"]""", re.IGNORECASE
 )
 
-# The first that fits counts; a trait stands for all that have it.
+# The first match counts; a trait matches all classes that have it.
 _REASONS = {
     "PlanExpression": _SUBQUERY,
     "aggregate.AggregateFunction": AGGREGATE,
@@ -77,7 +77,7 @@ _REASONS = {
 
 
 def find_refused(tree: Tree, classes: Any) -> tuple[Node, str] | None:
-    """First node that a filter must not contain, with the reason.
+    """Find the first node that a filter must not contain, with the reason.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def find_refused(tree: Tree, classes: Any) -> tuple[Node, str] | None:
 
 
 def _words_of_time(tree: Tree) -> set[Node]:
-    """``TIMESTAMP 'now'``, and texts that Spark takes for that."""
+    """Find literals such as ``TIMESTAMP 'now'``, and texts that Spark reads as those."""
     if not _WORD_OF_TIME.search(tree.text):
         return set()
     literals = (node for node in tree.nodes if node.kind == "Literal")

@@ -1,7 +1,7 @@
-"""The session that filters are evaluated in: ANSI off, whatever the stage's own says.
+"""Session in which filters are evaluated: ANSI off, whatever the stage's own session says.
 
-Spark decides at analysis what ``1/0`` is to be, by the session that analyses. So rows are moved,
-as a plan, into this session before any filter is added to them.
+The session that analyses a plan decides the result of ``1/0``. So rows are moved, as a plan, into
+this session before any filter is added to them.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ from __future__ import annotations
 from pyspark.sql import SparkSession
 
 _CONF = {
-    # A division by zero, a bad cast or index is null: no match, for that filter alone.
+    # A division by zero, a bad cast or index is null: no match, only for that filter.
     "spark.sql.ansi.enabled": "false",
-    # Or a part that two filters share would be computed outside of what guards each of them.
+    # Or a part that two filters share would be computed outside the guards of both.
     "spark.sql.subexpressionElimination.enabled": "false",
-    # Many filters fused into one loop make a method that is too long for Java to compile.
+    # Many filters fused into one loop make a method that is too long for the JIT compiler.
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.session.timeZone": "UTC",
 }
-# Every expression compiled, nothing interpreted: shows what only fails in compiled code.
+# Every expression compiled, none interpreted: shows errors of compiled code.
 _COMPILED = {
     "spark.sql.codegen.factoryMode": "CODEGEN_ONLY",
     "spark.sql.codegen.maxFields": "100000",

@@ -1,6 +1,6 @@
-"""What a filter contains beyond the SQL that Spark and DuckDB share: allowed, with a warning.
+"""Shared SQL: warnings about parts of a filter that Spark and DuckDB may read differently.
 
-Whoever evaluates such a filter over the Parquet with DuckDB may get other alerts, or an error.
+Such a filter is allowed; DuckDB over the Parquet files may select other alerts, or fail.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ _KINDS = {
     *("Add", "Subtract", "Multiply", "UnaryMinus", "UnaryPositive", "Divide", "Remainder"),
     "UnresolvedFunction",
 }
-# BETWEEN is one for Spark; what is no function has no name.
+# BETWEEN is a function for Spark; other nodes have no name.
 _FUNCTIONS = {"coalesce", "abs", "between", ""}
 _NUMBERS = ("byte", "short", "integer", "long", "float", "double", "decimal")
 
 
 class DuckDBReader:
-    """Asks DuckDB whether it understands an expression over the science columns.
+    """DuckDB as a reader of conditions over the science columns.
 
     Parameters
     ----------
@@ -38,8 +38,8 @@ class DuckDBReader:
         self._science = to_arrow_schema(schema).empty_table()
 
     def objection(self, where: str) -> str | None:
-        """First line of DuckDB's error, if it has one."""
-        # A connection that lives when the process ends makes DuckDB complain on stderr.
+        """First line of DuckDB's error about a condition; None if it can read it."""
+        # DuckDB complains on stderr about a connection that is open when the process ends.
         with duckdb.connect() as connection:
             connection.register("science", self._science)
             try:
@@ -50,12 +50,12 @@ class DuckDBReader:
 
 
 def outside_shared_sql(parsed: Tree, analysed: Tree) -> Iterator[tuple[Node, Tree, str]]:
-    """Outermost nodes, the tree each is in, and what is different about it."""
+    """Yield outermost nodes that are not shared, with their tree and what is different."""
     for node, what in _outermost(parsed.root):
         yield node, parsed, what
     for node in analysed.nodes:
         if node.kind == "Cast" and _reads_text_as_number(node):
-            yield node, analysed, "takes text for a number: null if it is none; DuckDB: an error"
+            yield node, analysed, "reads text as a number: null if it is not one; DuckDB: an error"
 
 
 def _outermost(node: Node) -> Iterator[tuple[Node, str]]:

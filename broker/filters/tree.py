@@ -1,4 +1,4 @@
-"""Spark's expression trees, seen from Python: kinds, children and places in the text."""
+"""Spark's expression trees in Python: each node's kind, children and span in the text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True, eq=False)
 class Node:
-    """A node of a tree.
+    """Node of an expression tree.
 
     Attributes
     ----------
@@ -33,8 +33,8 @@ class Node:
         return str(self.java.dataType().typeName())
 
     @cached_property
-    def place(self) -> tuple[int, int] | None:
-        """First character of its own text and the one after its last."""
+    def own_span(self) -> tuple[int, int] | None:
+        """Start and end, exclusive, of its own text; of a comparison, of its sign only."""
         origin = self.java.origin()
         first, last = origin.startIndex(), origin.stopIndex()
         return (first.get(), last.get() + 1) if first.isDefined() and last.isDefined() else None
@@ -47,7 +47,7 @@ class Node:
 
 
 class Tree:
-    """An expression, parsed or analysed.
+    """Expression tree, parsed or analysed.
 
     Parameters
     ----------
@@ -72,18 +72,18 @@ class Tree:
         return self.root.all()
 
     def span(self, node: Node) -> tuple[int, int]:
-        """First character of the node's text and the one after its last; (0, 0) without text.
+        """Start and end, exclusive, of the node's text; (0, 0) without text.
 
-        A comparison's own place begins at its sign, so its children's places count too, and then
-        as many brackets as it takes to close what is open.
+        A comparison's own span is its sign, so the children's spans count too, and then as many
+        brackets as are needed to close open ones.
         """
-        places = [place for n in node.all() if (place := n.place) is not None]
-        if not places:
+        spans = [span for n in node.all() if (span := n.own_span) is not None]
+        if not spans:
             return 0, 0
-        return _balanced(self.text, min(p[0] for p in places), max(p[1] for p in places))
+        return _balanced(self.text, min(s[0] for s in spans), max(s[1] for s in spans))
 
     def fragment(self, node: Node) -> str:
-        """Return the node's text, white space evened out."""
+        """Text of the node, with single spaces."""
         start, stop = self.span(node)
         return " ".join(self.text[start:stop].split())
 
@@ -106,7 +106,7 @@ def _balanced(text: str, start: int, stop: int) -> tuple[int, int]:
 
 
 def _unmatched(text: str) -> tuple[int, int]:
-    """Brackets that close without having been opened, and that open and stay so."""
+    """Count brackets that close none, and brackets that are never closed."""
     opened = closed = 0
     quote = ""
     for character in text:

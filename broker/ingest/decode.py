@@ -53,7 +53,7 @@ def decoding(writers: Sequence[Writer], reader: Any) -> Transform:
 
 
 def identifying(survey: Survey) -> Callable[[DataFrame, Sequence[str]], DataFrame]:
-    """Add what every survey's alert has, null where the packet does not tell.
+    """Add what every survey's alert has, null where the packet has none.
 
     Takes the decoded frame and the names of its columns.
 
@@ -86,8 +86,8 @@ def night_column(mjd: Column, offset_hours: float) -> Column:
 def checking(survey: Survey, mjd_range: tuple[float, float] | None) -> Transform:
     """Name, in ``reason`` and ``detail``, the first thing that makes no sense in a decoded row.
 
-    The bytes of a packet decoded with a wrong schema are mostly valid numbers, so this is what
-    tells a packet from nonsense. Adds ``night`` too, by the survey's rule, and keeps of ``value``
+    The bytes of a packet decoded with a wrong schema are mostly valid numbers; only these checks
+    find that out. Adds ``night`` too, by the survey's rule, and keeps of ``value``
     its length, ``packet_bytes``, and ``packet``, where a table has to keep the bytes.
 
     Parameters

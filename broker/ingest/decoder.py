@@ -1,4 +1,4 @@
-"""The decoder of one survey: packets in any framing to checked rows."""
+"""Decoder of one survey's packets: messages in its framing become checked rows."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _FOUND = f"{_HEADER_COLUMNS}, packets bigint"
 
 
 class PacketDecoder:
-    """Turns messages into checked rows.
+    """Decoder of messages into checked rows.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ class PacketDecoder:
         A header that one single message carries may be a damaged one: it is used for this batch
         and not kept, so that rubbish cannot fill the memory. At most 16 are learnt in a call.
         """
-        # Mostly all of them carry the same header, so a few tell it.
+        # Mostly all of them carry the same header, so a few are enough.
         met = _headers_in(unknown.limit(_SAMPLE)) or _headers_in(unknown)
         self._known.learn([header for header, packets in met.items() if packets > 1])
         kept = {header.digest for header in self._known.headers}

@@ -12,18 +12,18 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
-from broker.ingest.headers import SYNC_BYTES, Header
+from broker.ingest.headers import Header
 from broker.ingest.refusals import Refusal, first_refusal
+from broker.packets.container import CONTAINER_MAGIC, SYNC_BYTES
 from broker.packets.reasons import Reason
 
-_MAGIC = bytes([0x4F, 0x62, 0x6A, 0x01])
 Transform = Callable[[DataFrame], DataFrame]
 # A block's size is a zigzag varint; 5 bytes hold any size that fits a Kafka message.
 _VARINT_BYTES = 5
 
 
 def bare_framing(schema_key: str) -> Transform:
-    """Add ``schema_key, payload, reason, detail`` to messages that are an Avro datum alone."""
+    """Add ``schema_key, payload, reason, detail`` to messages that are only an Avro datum."""
     return _framing(F.lit(schema_key), F.col("value"), [_empty()])
 
 
@@ -86,7 +86,7 @@ def container_framing(headers: Sequence[Header], keys: dict[str, str]) -> Transf
 
 def without_known_header(packets: DataFrame, headers: Sequence[Header]) -> DataFrame:
     """Messages that are containers with a header not among the known ones."""
-    is_container = F.substring("value", 1, 4) == F.lit(_MAGIC)
+    is_container = F.substring("value", 1, 4) == F.lit(CONTAINER_MAGIC)
     return packets.where(is_container & _first_match(F.col("value"), headers).isNull())
 
 
@@ -107,7 +107,7 @@ def _container_refusals(headers: Sequence[Header]) -> list[Refusal]:
     return [
         _empty(),
         Refusal(
-            F.substring(value, 1, 4) != F.lit(_MAGIC),
+            F.substring(value, 1, 4) != F.lit(CONTAINER_MAGIC),
             Reason.NOT_AVRO,
             F.lit("the message does not start with the magic bytes of an Avro container"),
         ),
@@ -140,9 +140,9 @@ def _first_match(value: Column, headers: Sequence[Header]) -> Column:
     return match
 
 
-def _by_header(headers: Sequence[Header], values: list[Column], kind: str) -> Column:
+def _by_header(headers: Sequence[Header], values: list[Column], dtype: str) -> Column:
     if not headers:
-        return F.lit(None).cast(kind)
+        return F.lit(None).cast(dtype)
     return F.get(F.array(*values), F.col("_header"))
 
 

@@ -1,4 +1,4 @@
-"""Container headers that have been met: data kept under the root, so a replay knows them too."""
+"""Known container headers: kept as data under the root, so that a replay knows them too."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from broker.errors import InputError
-from broker.ingest.writers import inlined
-from broker.packets.container import header_schema, read_header
+from broker.packets.container import SYNC_BYTES, header_schema, read_header
 from broker.packets.datum import describe
+from broker.packets.inline import inlined
 from broker.packets.reasons import Reason
 from broker.packets.schemas import canonical
 from broker.tables.layout import HEADERS, header_path
 from broker.tables.storage import Storage
 
-SYNC_BYTES = 16
 # Rubbish must not grow the decoder without end; real surveys change versions a few times a year.
 LEARN_AT_ONCE = 16
 MOST_HEADERS = 128
@@ -35,7 +34,7 @@ class Header:
     crc32
         Of the same bytes: with the length, how the stream knows it again, at a tenth of md5's cost.
     length
-        Bytes up to the first block, sync marker included.
+        Bytes before the first block, sync marker included.
     codec
         ``null`` when blocks are not compressed.
     schema
@@ -109,7 +108,7 @@ class KnownHeaders:
         return tuple(self._headers)
 
     def learn(self, headers: list[Header]) -> int:
-        """Keep headers not met before; how many were new."""
+        """Keep headers not met before; returns how many were new."""
         known = {header.digest for header in self._headers}
         fresh = [header for header in headers if header.digest not in known]
         fresh = fresh[: max(0, MOST_HEADERS - len(known))]

@@ -1,4 +1,4 @@
-"""HEALPix in Spark's own expressions: rows of 75 kB need not cross to Python for one number."""
+"""HEALPix cells by Spark's own expressions: rows of 75 kB stay in the JVM."""
 
 from __future__ import annotations
 

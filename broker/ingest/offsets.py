@@ -12,7 +12,7 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 
 from broker.errors import DataLoss
-from broker.kafka.positions import TopicPartition, Watermarks
+from broker.kafka.positions import TopicPartition, Watermarks, parse_offsets
 from broker.tables.layout import checkpoint_folder
 from broker.tables.storage import Storage
 
@@ -72,12 +72,7 @@ def batch_time(storage: Storage, checkpoint: str, batch_id: int) -> dt.datetime:
 
 def _offset_log(text: str) -> dict[TopicPartition, int]:
     """Offsets in the last line of a Spark offset log file."""
-    offsets: dict[str, dict[str, int]] = json.loads(text.strip().splitlines()[-1])
-    return {
-        TopicPartition(topic, int(partition)): offset
-        for topic, partitions in offsets.items()
-        for partition, offset in partitions.items()
-    }
+    return parse_offsets(text.strip().splitlines()[-1])
 
 
 def check_nothing_missed(
@@ -87,7 +82,7 @@ def check_nothing_missed(
     *,
     read_all: bool,
 ) -> None:
-    """Make sure that a batch joins what was read before and lies inside what the broker has.
+    """Make sure that a batch joins what was read before and is inside what the broker has.
 
     What comes before the offset where the stream began is no loss: that was chosen (``--from``).
 

@@ -18,7 +18,7 @@ from broker.spark.types import to_arrow_schema
 from broker.surveys import Survey
 from broker.tables.declaration import check_schema
 from broker.tables.quarantine_schema import QUARANTINE_SCHEMA
-from broker.tables.raw_schema import raw_schema
+from broker.tables.raw_schema import RAW_INGEST, raw_schema
 
 _DIAGNOSIS = StructType().add("reason", StringType()).add("detail", StringType())
 
@@ -45,16 +45,7 @@ def raw_rows(checked: DataFrame, survey: Survey) -> DataFrame:
 @cache
 def _raw_columns() -> tuple[Column, ...]:
     """Built once: over a hundred calls into Java."""
-    ingest = F.struct(
-        "topic",
-        "partition",
-        "offset",
-        "kafka_timestamp",
-        "schema_key",
-        "batch_time",
-        "unknown_fields",
-        "packet",
-    )
+    ingest = F.struct(*(field.name for field in RAW_INGEST))
     healpix = healpix29(F.col("ra_deg"), F.col("dec_deg"))
     return (
         F.col("alert_id"),

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
 from broker.errors import UsageError
 from broker.ingest.offsets import Reached, Span
-from broker.kafka.positions import TopicPartition
+from broker.kafka.positions import TopicPartition, format_offsets
 from broker.kafka.topic_names import is_pattern, matching
 from broker.settings.kafka import KafkaSettings
 from broker.spark.columns import time_of_batch
@@ -57,18 +57,16 @@ def read_packets(
 ) -> DataFrame:
     """Messages of some offsets, with the columns of `stream_packets`."""
     partitions: dict[str, list[int]] = {}
-    starts: dict[str, dict[str, int]] = {}
-    ends: dict[str, dict[str, int]] = {}
-    for (topic, partition), span in spans.items():
-        partitions.setdefault(topic, []).append(partition)
-        starts.setdefault(topic, {})[str(partition)] = span.start
-        ends.setdefault(topic, {})[str(partition)] = span.until
+    for at in spans:
+        partitions.setdefault(at.topic, []).append(at.partition)
+    starts = format_offsets({at: span.start for at, span in spans.items()})
+    ends = format_offsets({at: span.until for at, span in spans.items()})
     reader = (
         spark.read.format("kafka")
         .options(**spark_options(kafka))
         .option("assign", json.dumps(partitions))
-        .option("startingOffsets", json.dumps(starts))
-        .option("endingOffsets", json.dumps(ends))
+        .option("startingOffsets", starts)
+        .option("endingOffsets", ends)
         .option("minPartitions", spark.sparkContext.defaultParallelism)
         .option("failOnDataLoss", "false")
     )
@@ -145,8 +143,5 @@ def _from_ledger(
     wanted = matching(topic, partitions)
     if wanted.isdisjoint(reached):
         return {"startingOffsets": "earliest"}
-    offsets: dict[str, dict[str, int]] = {}
-    for at in sorted(wanted):
-        last = reached.get(at)
-        offsets.setdefault(at.topic, {})[str(at.partition)] = last.until if last else _EARLIEST
-    return {"startingOffsets": json.dumps(offsets)}
+    offsets = {at: reached[at].until if at in reached else _EARLIEST for at in wanted}
+    return {"startingOffsets": format_offsets(offsets)}

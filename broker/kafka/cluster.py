@@ -90,7 +90,7 @@ class KafkaCluster:
         Parameters
         ----------
         isolation
-            ``READ_COMMITTED``: the high one lies before the first transaction that is still open.
+            ``READ_COMMITTED``: the high one ends where the first open transaction begins.
 
         Raises
         ------
@@ -104,10 +104,10 @@ class KafkaCluster:
 
     def configs(self, topics: Iterable[str], key: str) -> dict[str, str]:
         """Value of one config of each topic; topics whose configs we may not see are left out."""
-        wanted = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in topics]
-        if not wanted:
+        resources = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in topics]
+        if not resources:
             return {}
-        answers = self._admin.describe_configs(wanted, request_timeout=self._patience_seconds)
+        answers = self._admin.describe_configs(resources, request_timeout=self._patience_seconds)
         found = {}
         for resource, answer in answers.items():
             try:

@@ -29,7 +29,7 @@ _OPTIONS = {
 def read_committed(
     options: Mapping[str, str], topic: str, partitions: int, patience_seconds: float
 ) -> Iterator[Message]:
-    """Yield every message of a topic up to its end, which may move on meanwhile.
+    """Yield every message of a topic until its end, which may move on meanwhile.
 
     Parameters
     ----------
@@ -48,12 +48,7 @@ def read_committed(
     servers = options["bootstrap.servers"]
     errors = ErrorCallback(servers)
     with closing(_consumer(options, errors)) as consumer:
-        consumer.assign(
-            [
-                confluent_kafka.TopicPartition(topic, number, OFFSET_BEGINNING)
-                for number in range(partitions)
-            ]
-        )
+        consumer.assign(_beginnings(topic, partitions))
         unread = set(range(partitions))
         deadline = Deadline(patience_seconds)
         while unread:
@@ -72,6 +67,13 @@ def read_committed(
                     f"topic {topic} of Kafka at {servers} cannot be read to its end: "
                     f"{errors.reason}; try again when the broker is well"
                 )
+
+
+def _beginnings(topic: str, partitions: int) -> list[confluent_kafka.TopicPartition]:
+    return [
+        confluent_kafka.TopicPartition(topic, number, OFFSET_BEGINNING)
+        for number in range(partitions)
+    ]
 
 
 def _consumer(options: Mapping[str, str], errors: ErrorCallback) -> Consumer:

@@ -1,6 +1,6 @@
 """Avro object containers with exactly one record, read with precise reasons.
 
-fastavro reads containers too, but parses the header's schema anew for every packet (tens of
+fastavro reads containers too, but parses the header's schema again for every packet (tens of
 kilobytes), takes any number of records and has no zstandard codec without a further package.
 """
 
@@ -21,7 +21,7 @@ from broker.packets.reasons import Reason
 from broker.packets.schemas import Schema, parse_schema_text, schema_text
 
 CONTAINER_MAGIC = b"Obj\x01"
-_SYNC_LENGTH = 16
+SYNC_BYTES = 16
 _LONG: Schema = {"type": "long"}
 _HEADER_SCHEMA: Schema = cast(
     Schema,
@@ -32,7 +32,7 @@ _HEADER_SCHEMA: Schema = cast(
             "fields": [
                 {"name": "magic", "type": {"type": "fixed", "name": "magic", "size": 4}},
                 {"name": "meta", "type": {"type": "map", "values": "bytes"}},
-                {"name": "sync", "type": {"type": "fixed", "name": "sync", "size": _SYNC_LENGTH}},
+                {"name": "sync", "type": {"type": "fixed", "name": "sync", "size": SYNC_BYTES}},
             ],
         }
     ),
@@ -149,15 +149,15 @@ def _read_single_block(buffer: io.BytesIO, sync: bytes) -> bytes:
     size = _read_long(buffer, "the length of the record")
     start = buffer.tell()
     value = buffer.getvalue()
-    if not 0 <= size <= len(value) - start - _SYNC_LENGTH:
+    if not 0 <= size <= len(value) - start - SYNC_BYTES:
         _refuse_length(value, start, size, sync)
     end = start + size
-    if value[end : end + _SYNC_LENGTH] != sync:
+    if value[end : end + SYNC_BYTES] != sync:
         raise InputError(
             "the sync marker is not where the record should end: the packet was altered",
             reason=Reason.DECODE_FAILED,
         )
-    rest = value[end + _SYNC_LENGTH :]
+    rest = value[end + SYNC_BYTES :]
     # Some writers close a container with an empty block (no records, no bytes).
     if rest not in (b"", b"\0\0" + sync):
         raise InputError(
@@ -168,11 +168,11 @@ def _read_single_block(buffer: io.BytesIO, sync: bytes) -> bytes:
 
 
 def _refuse_length(value: bytes, start: int, size: int, sync: bytes) -> None:
-    missing = start + size + _SYNC_LENGTH - len(value)
+    missing = start + size + SYNC_BYTES - len(value)
     if size < 0 or value.endswith(sync):
         # The end is there, so what lacks was lost (or added) within.
         raise InputError(
-            f"the record should be {size} bytes long but is {len(value) - start - _SYNC_LENGTH}: "
+            f"the record should be {size} bytes long but is {len(value) - start - SYNC_BYTES}: "
             "the packet was altered (line-ending conversion does this)",
             reason=Reason.DECODE_FAILED,
         )

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from broker.packets.schemas import Schema
+from broker.packets.walk import named_types, non_null, resolved
 
 
 def value_at(record: Mapping[str, Any], path: str) -> Any:
@@ -19,42 +20,17 @@ def value_at(record: Mapping[str, Any], path: str) -> Any:
 
 
 def field_paths(schema: Schema) -> list[str]:
-    """Dotted paths of all fields of a record, in its order; what is within lists has none."""
+    """Dotted paths of all fields of a record, in its order; fields within lists have none."""
     return list(_paths(schema, "", named_types(schema)))
-
-
-def named_types(schema: Schema) -> dict[str, Schema]:
-    """Definitions of all named types within a schema, by full name."""
-    found: dict[str, Schema] = {}
-
-    def collect(node: Any) -> None:
-        if isinstance(node, list):
-            for item in node:
-                collect(item)
-        elif isinstance(node, dict):
-            if "name" in node and node["type"] in ("record", "enum", "fixed"):
-                found[node["name"]] = node
-            for key in ("type", "items", "values"):
-                collect(node.get(key))
-            for field in node.get("fields", ()):
-                collect(field["type"])
-
-    collect(schema)
-    return found
-
-
-def non_null(kind: Any) -> list[Any]:
-    """Types of a field without null: one for ``["null", T]``, several for a wider union."""
-    return [item for item in kind if item != "null"] if isinstance(kind, list) else [kind]
 
 
 def _paths(record: Schema, prefix: str, types: dict[str, Schema]) -> Iterator[str]:
     for field in record["fields"]:
         path = prefix + field["name"]
         yield path
-        for kind in non_null(field["type"]):
-            definition = types.get(kind) if isinstance(kind, str) else kind
+        for branch in non_null(resolved(field["type"], types)):
+            definition = resolved(branch, types)
             # A record may contain itself only through null; no survey does, so one level is all.
-            if definition is not None and definition.get("type") == "record":
+            if definition["type"] == "record":
                 inner = {name: item for name, item in types.items() if item is not record}
                 yield from _paths(definition, f"{path}.", inner)

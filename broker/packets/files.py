@@ -27,7 +27,7 @@ OnError = Callable[[InputError], None]
 
 @dataclass(frozen=True, slots=True)
 class StoredPacket:
-    """One packet as it lies in a file.
+    """One packet of a file.
 
     ``name`` is the path, for a member of an archive ``<archive>:<member>``; ``value`` is the
     packet without gzip around it.
@@ -61,16 +61,16 @@ def packet_files(source: Path, pattern: str = "*") -> list[Path]:
         return [source]
     if not source.is_dir():
         raise InputError(f"there is no file or folder {source}", reason=Reason.UNREADABLE)
-    wanted = _PACKET_SUFFIXES + _ARCHIVE_SUFFIXES
+    suffixes = _PACKET_SUFFIXES + _ARCHIVE_SUFFIXES
     found = sorted(
         path
         for path in source.rglob("*")
-        if path.name.endswith(wanted) and fnmatch(path.name, pattern) and path.is_file()
+        if path.name.endswith(suffixes) and fnmatch(path.name, pattern) and path.is_file()
     )
     if not found:
         matching = "" if pattern == "*" else f" that match {pattern!r}"
         raise InputError(
-            f"{source} holds no files{matching} with packets ({', '.join(wanted)})",
+            f"{source} holds no files{matching} with packets ({', '.join(suffixes)})",
             reason=Reason.UNREADABLE,
         )
     return found
@@ -121,7 +121,7 @@ def iterate_packets(
 
 
 def is_archive(path: Path) -> bool:
-    """Tell an archive of packets from a single packet by its name."""
+    """Whether a file, by its name, is an archive of packets rather than one packet."""
     return path.name.endswith(_ARCHIVE_SUFFIXES)
 
 

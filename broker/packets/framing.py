@@ -2,7 +2,7 @@
 
 ========== ==================================================== =============================
 container  Avro object container, exactly one record             ZTF
-bare       the datum alone; schema from a setting or message key ELAsTiCC, Fink, Nightjar
+bare       only the datum; schema from a setting or message key ELAsTiCC, Fink, Nightjar
 confluent  ``0x00``, 4-byte big-endian schema id, the datum      Rubin
 ========== ==================================================== =============================
 """

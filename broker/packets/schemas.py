@@ -1,4 +1,4 @@
-"""Avro schemas: load from files, resolve references, compare.
+"""Avro schemas: loaded from files, references resolved, and compared.
 
 A schema here is what :func:`fastavro.parse_schema` returns for one record: full names, ready to
 decode with, and self-contained (every named type is defined where it is used first).
@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
@@ -19,12 +18,23 @@ from fastavro.schema import SchemaParseException, UnknownType
 
 from broker.errors import InputError
 from broker.packets.reasons import Reason
+from broker.packets.walk import (
+    NAMED,
+    PRIMITIVES,
+    AvroField,
+    AvroType,
+    map_inner,
+    walk,
+    without_attributes,
+)
 
 Schema = dict[str, Any]
 
-PRIMITIVES = frozenset(("null", "boolean", "int", "long", "float", "double", "bytes", "string"))
 # All that decides how bytes become values; docs, defaults and aliases do not.
-_DECISIVE = ("type", "items", "values", "symbols", "size", "logicalType", "precision", "scale")
+_DECISIVE = (
+    *("name", "type", "items", "values", "symbols", "size"),
+    *("logicalType", "precision", "scale", "fields"),
+)
 _VERSION_IN_NAME = re.compile(r"(?:^|\.)v(\d+(?:_\d+)+)(?:\.|$)")
 _VERSION_FOLDER = re.compile(r"v?(\d+)[._](\d+)")
 
@@ -35,7 +45,7 @@ def load_schema(path: Path) -> Schema:
     Parameters
     ----------
     path
-        One ``.avsc``, alone or beside the files whose records it names, or a folder
+        One ``.avsc``, with the files whose records it names in the same folder, or a folder
         ``schemas/<survey>/<version>/`` of such files.
 
     Raises
@@ -158,7 +168,7 @@ def canonical(schema: Schema) -> str:
 
     Two schemas with the same text read the same bytes into the same values.
     """
-    return json.dumps(_canonical_node(schema), separators=(",", ":"))
+    return json.dumps(_canonical(schema), separators=(",", ":"))
 
 
 def fingerprint(schema: Schema) -> str:
@@ -168,7 +178,8 @@ def fingerprint(schema: Schema) -> str:
 
 def schema_text(schema: Schema) -> str:
     """Schema as compact JSON with its docs and defaults, without fastavro's own marks."""
-    return json.dumps(_without_marks(schema), separators=(",", ":"))
+    plain = without_attributes(schema, lambda key: key.startswith("__"))
+    return json.dumps(plain, separators=(",", ":"))
 
 
 def _parse_leniently(raw: Schema) -> Schema:
@@ -177,45 +188,22 @@ def _parse_leniently(raw: Schema) -> Schema:
     except SchemaParseException:
         # TURBO writes defaults that contradict their types. Its data are sound, and who reads
         # with the writer's own schema never needs a default.
-        return cast(Schema, fastavro.parse_schema(_without_defaults(raw)))
+        plain = without_attributes(raw, lambda key: key == "default")
+        return cast(Schema, fastavro.parse_schema(plain))
 
 
-def _without_defaults(node: Any) -> Any:
-    if isinstance(node, list):
-        return [_without_defaults(item) for item in node]
-    if isinstance(node, dict):
-        return {key: _without_defaults(item) for key, item in node.items() if key != "default"}
-    return node
+def _canonical(avro_type: AvroType) -> AvroType:
+    if isinstance(avro_type, dict) and set(avro_type) <= {"type"}:  # {"type": "string"} is "string"
+        return _canonical(avro_type["type"])
 
+    def canonical_field(field: AvroField) -> AvroField:
+        return {"name": field["name"], "type": _canonical(field["type"])}
 
-def _without_marks(node: Any) -> Any:
-    if isinstance(node, list):
-        return [_without_marks(item) for item in node]
-    if isinstance(node, dict):
-        return {
-            key: item if key == "default" else _without_marks(item)
-            for key, item in node.items()
-            if not key.startswith("__")
-        }
-    return node
-
-
-def _canonical_node(node: Any) -> Any:
-    if isinstance(node, list):
-        return [_canonical_node(item) for item in node]
-    if not isinstance(node, dict):
-        return node
-    if set(node) <= {"type"}:  # {"type": "string"} is "string"
-        return _canonical_node(node["type"])
-    kept: dict[str, Any] = {"name": node["name"]} if "name" in node else {}
-    kept |= {key: _canonical_node(node[key]) for key in _DECISIVE if key in node}
-    if "fields" in node:
-        kept["fields"] = [_canonical_field(field) for field in node["fields"]]
+    changed = map_inner(avro_type, _canonical, canonical_field)
+    if not isinstance(changed, dict):
+        return changed
+    kept = {key: changed[key] for key in _DECISIVE if key in changed}
     return kept if set(kept) != {"type"} else kept["type"]
-
-
-def _canonical_field(field: Schema) -> Schema:
-    return {"name": field["name"], "type": _canonical_node(field["type"])}
 
 
 def _read_avsc(path: Path) -> Schema:
@@ -255,7 +243,9 @@ def _top_level(folder: Path, definitions: dict[str, Schema]) -> Schema:
     alerts = [raw for name, raw in definitions.items() if name.rpartition(".")[2] == "alert"]
     if len(alerts) == 1:
         return alerts[0]
-    referred = {name for raw in definitions.values() for name in _references(raw.get("fields"))}
+    referred = {
+        found for raw in definitions.values() for found in walk(raw) if isinstance(found, str)
+    }
     roots = [raw for name, raw in definitions.items() if name not in referred]
     if len(roots) == 1:
         return roots[0]
@@ -267,18 +257,6 @@ def _top_level(folder: Path, definitions: dict[str, Schema]) -> Schema:
     )
 
 
-def _references(node: Any) -> Iterator[str]:
-    if isinstance(node, str):
-        yield node
-    elif isinstance(node, list):
-        for item in node:
-            yield from _references(item)
-    elif isinstance(node, dict):
-        for key in ("type", "items", "values", "fields"):
-            if key in node:
-                yield from _references(node[key])
-
-
 class _Inliner:
     """Put the definition of each named type where it is used first."""
 
@@ -288,28 +266,18 @@ class _Inliner:
         self._defined: set[str] = set()
 
     def inline(self, node: Any, namespace: str) -> Any:
-        if isinstance(node, list):
-            return [self.inline(item, namespace) for item in node]
         if isinstance(node, str):
             return self._inline_name(node, namespace)
         if isinstance(node, dict):
             return self._inline_object(node, namespace)
-        return node
+        return map_inner(node, lambda inner: self.inline(inner, namespace))
 
     def _inline_object(self, node: Schema, namespace: str) -> Schema:
-        if node.get("type") in ("record", "enum", "fixed", "error") and "name" in node:
+        if node.get("type") in NAMED and "name" in node:
             full = _full_name(node, namespace)
             self._defined.add(full)
             namespace = full.rpartition(".")[0]
-        done = dict(node)
-        for key in ("type", "items", "values"):
-            if key in node and node[key] not in ("record", "enum", "fixed", "array", "map"):
-                done[key] = self.inline(node[key], namespace)
-        if "fields" in node:
-            done["fields"] = [
-                {**field, "type": self.inline(field["type"], namespace)} for field in node["fields"]
-            ]
-        return done
+        return cast(Schema, map_inner(node, lambda inner: self.inline(inner, namespace)))
 
     def _inline_name(self, name: str, namespace: str) -> Any:
         if name in PRIMITIVES:

@@ -20,7 +20,7 @@ from broker.tables.storage import Storage
 
 @dataclass(frozen=True)
 class NightDuplicates:
-    """What one night of a raw batch holds.
+    """Rows of one night of a raw batch: those that are new to science, and duplicates.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class NightDuplicates:
 
 
 def find_duplicates(storage: Storage, known: ScienceIds, night: int, key: str) -> NightDuplicates:
-    """Which rows of one night of a raw batch are the first of their alert.
+    """Rows of one night of a raw batch that are the first of their alert, and the others.
 
     The first by topic, partition and offset counts, if no committed batch has the alert.
     """

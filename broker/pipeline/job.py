@@ -84,8 +84,8 @@ def open_job(name: str, settings: Settings, locks: Sequence[str] = ()) -> Iterat
     LockHeld
         Another process writes one of these stages.
     NightjarError
-        Whatever ended the body, as one line with an exit code. What nobody expected has its trace
-        printed before.
+        The error that ended the body, as one line with an exit code; the trace of an unexpected
+        one is printed first.
     """
     log_to_stderr()
     log_as(settings.logs.format, settings.survey)

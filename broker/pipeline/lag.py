@@ -1,4 +1,4 @@
-"""What is committed and what waits, as the ledger tells it from one look to the next."""
+"""Lag of a stage: what is committed upstream and waits for it, and how late alerts arrive."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ from broker.units import Floats
 
 _DAY = 86_400.0
 _PATIENCE_SECONDS = 3.0
-# A partition that none of so many batches, the latest, has read from has nothing new for long.
+# A partition that none of the latest 20 batches has read from has had nothing new for long.
 _LATEST = 20
 _ARRIVED: Columns = {"at": (pc.field("ingest", "kafka_timestamp"), INSTANT)}
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """What a stage has not done yet: alerts, and when the oldest of their batches was committed."""
+    """Lag of a stage: alerts that wait for it, and when their oldest batch was committed."""
 
     alerts: int = 0
     since: float | None = None
 
 
 class LedgerWatch:
-    """The ledger's rows of some stages, each told once.
+    """Watch over the ledger: rows of some stages, each returned once.
 
     Parameters
     ----------
@@ -73,19 +73,19 @@ class LedgerWatch:
             known.update(self.ledger.commit_times(stage))
 
     def last(self, stage: str) -> float | None:
-        """When the latest batch was committed, as of the last look."""
+        """Time of the latest commit, as of the last look."""
         return max(self._known[stage].values(), default=None)
 
 
 def waiting(ledger: Ledger, stage: str) -> Waiting:
-    """What waits in the ledger for a stage; nothing for the first, whose backlog is in Kafka."""
+    """Lag of a stage in the ledger; none for the first, whose lag is in Kafka."""
     left = ledger.waiting(stage, UPSTREAM[stage])
     alerts = sum(commit.row.written for commit in left)
     return Waiting(alerts, min((commit.at for commit in left), default=None))
 
 
 def arrival_times(storage: Storage, row: LedgerRow) -> Floats:
-    """When Kafka took each alert of a committed batch (seconds since 1970), shape (n_alerts,).
+    """Kafka's time of each alert of a committed batch (seconds since 1970), shape (n_alerts,).
 
     Empty when the batch is not among the online ones any more.
     """
@@ -110,7 +110,7 @@ def recent(ledger: Ledger, stage: str, since: float, at_least: int) -> list[Comm
 
 
 def waiting_in_kafka(ledger: Ledger, settings: Settings) -> Waiting | None:
-    """What stream2raw has not read of the input topics; None when Kafka does not tell."""
+    """Lag of stream2raw in the input topics; None when Kafka does not answer."""
     options = settings.kafka.client_options()
     cluster = KafkaCluster(options, _PATIENCE_SECONDS, "kafka.servers")
     try:
@@ -120,6 +120,5 @@ def waiting_in_kafka(ledger: Ledger, settings: Settings) -> Waiting | None:
     reached: dict[TopicPartition, int] = {}
     for commit in recent(ledger, RAW, time.time() - _DAY, _LATEST):
         for span in commit.row.offsets:
-            at = TopicPartition(span.topic, span.partition)
-            reached[at] = max(span.until, reached.get(at, 0))
+            reached[span.source] = max(span.until, reached.get(span.source, 0))
     return Waiting(sum(max(0, k.high - max(k.low, reached.get(p, 0))) for p, k in kept.items()))

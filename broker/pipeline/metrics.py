@@ -29,6 +29,7 @@ from pyspark.sql.streaming.listener import (
     StreamingQueryListener,
 )
 
+from broker.kafka.positions import TopicPartition, parse_offsets
 from broker.pipeline.lag import LedgerWatch, arrival_times, waiting
 from broker.tables.ledger import Commit
 from broker.tables.stages import RAW, SCIENCE, UPSTREAM
@@ -196,12 +197,11 @@ class QueryProgress(StreamingQueryListener):
 
 def _messages_behind(source: Mapping[str, Any]) -> int:
     latest, end = (_offsets(source.get(name)) for name in ("latestOffset", "endOffset"))
-    return sum(max(0, offset - end.get(place, 0)) for place, offset in latest.items())
+    return sum(max(0, offset - end.get(at, 0)) for at, offset in latest.items())
 
 
-def _offsets(report: Any) -> dict[tuple[str, str], int]:
-    offsets = json.loads(report) if isinstance(report, str) else report or {}
-    return {(topic, p): n for topic, partitions in offsets.items() for p, n in partitions.items()}
+def _offsets(report: Any) -> dict[TopicPartition, int]:
+    return parse_offsets(report if isinstance(report, str) else json.dumps(report or {}))
 
 
 class _Spans:

@@ -204,9 +204,8 @@ def _messages(waiting: Mapping[TopicPartition, Span]) -> int:
 def _reached(spans: Iterable[OffsetRange]) -> dict[TopicPartition, Reached]:
     reached: dict[TopicPartition, Reached] = {}
     for span in spans:
-        at = TopicPartition(span.topic, span.partition)
-        if at not in reached or span.until >= reached[at].until:
-            reached[at] = Reached(span.until, span.end)
+        if span.source not in reached or span.until >= reached[span.source].until:
+            reached[span.source] = Reached(span.until, span.end)
     return reached
 
 

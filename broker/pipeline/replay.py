@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Selection:
-    """Which quarantined packets to take; all of ingest's by default."""
+    """Quarantined packets to take; all of ingest's by default."""
 
     reason: str | None = None
     night: int | None = None

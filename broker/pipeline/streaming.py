@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 
 from broker.kafka.preflight import check_input, check_output
 from broker.pipeline.distribute import Distribute
@@ -47,18 +47,22 @@ def run_stages(
     ordered = [stage for stage in STREAMING if stage in stages]
 
     def streams(runner: Runner) -> list[Stream]:
-        make: dict[str, Callable[[], Stream]] = {
-            RAW: lambda: Stream2Raw(job.spark, job.settings, start).stream(),
-            SCIENCE: lambda: Raw2Science(job.spark, job.settings, runner.check_stop).stream(),
-            DISTRIBUTE: lambda: Distribute(
-                job.spark, job.settings, runner.check_stop, skip_bad_filters
-            ).stream(),
-        }
         # Distribute first, since it refuses bad filters; the others may take long.
-        made = {stage: make[stage]() for stage in reversed(ordered)}
+        made = {s: _stream(s, job, runner, start, skip_bad_filters) for s in reversed(ordered)}
         return [made[stage] for stage in ordered]
 
     job.run(ordered, streams, once)
+
+
+def _stream(
+    stage: str, job: Job, runner: Runner, start: str | None, skip_bad_filters: bool
+) -> Stream:
+    """Query of one stage."""
+    if stage == RAW:
+        return Stream2Raw(job.spark, job.settings, start).stream()
+    if stage == SCIENCE:
+        return Raw2Science(job.spark, job.settings, runner.check_stop).stream()
+    return Distribute(job.spark, job.settings, runner.check_stop, skip_bad_filters).stream()
 
 
 def check_clusters(settings: Settings, stages: Collection[str]) -> None:

@@ -1,4 +1,4 @@
-"""The tables of one survey, archive and tonight's batches as one, without Spark or a JVM."""
+"""Tables of one survey, archive and tonight's batches as one, without Spark or a JVM."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Rows: TypeAlias = "pd.DataFrame | pa.Table"
 Ask: TypeAlias = "Callable[[str], pa.Table]"
 """A function that answers a query."""
 T = TypeVar("T")
-# Ids lie above 2**53, which a float cannot hold: a missing one must not make floats of the others.
+# Ids are above 2**53, which a float cannot hold: a missing one must not make floats of the others.
 _PANDAS_TYPES = {
     pa.int64(): pd.Int64Dtype(),
     pa.int32(): pd.Int32Dtype(),
@@ -276,7 +276,7 @@ class Archive:
             set_views(self._connection, files)
 
     def _nothing(self, nights: tuple[int, int] | None) -> str:
-        """Why there are no rows, and where there are some."""
+        """Reason that there are no rows, and the nights that have some."""
         known = self._files("science", None).nights
         if nights is None or not known:
             return f"{self._storage.root} has no science rows; is it a survey's folder?"

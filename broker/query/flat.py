@@ -1,4 +1,4 @@
-"""Rows for tools that know plain columns alone."""
+"""Rows for tools that know only plain columns."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def as_text(value: Any) -> str:
 
 def with_structs_of_lists(rows: pa.Table) -> pa.Table:
     """Lists of structs, such as light curves, as structs of lists of one length."""
-    for place, field in enumerate(rows.schema):
+    for index, field in enumerate(rows.schema):
         if pa.types.is_list(field.type) and pa.types.is_struct(field.type.value_type):
             chunks = [_struct_of_lists(chunk) for chunk in rows[field.name].chunks]
             points = field.type.value_type
             kind = pa.struct([(one.name, pa.list_(one.type)) for one in points])
-            rows = rows.set_column(place, field.name, pa.chunked_array(chunks, kind))
+            rows = rows.set_column(index, field.name, pa.chunked_array(chunks, kind))
     return rows
 
 

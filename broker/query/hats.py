@@ -198,7 +198,7 @@ def _write_properties(folder: Path, name: str, kind: Kind, parts: Sequence[Part]
         "hats_order": max(part.order for part in parts),
         "hats_npix_suffix": ".parquet",
         "hats_estsize": n_bytes // 1024,
-        "hats_builder": f"nightjar {version('nightjar')}",
+        "hats_builder": f"nightjar {version('nightjar-broker')}",
         "hats_creation_date": dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%MZ"),
         "hats_version": "v1.0",
     }

@@ -1,6 +1,6 @@
-"""How we show a Kafka cluster who we are, in the words of both client libraries.
+"""Login at a Kafka cluster, as options of confluent-kafka and of Spark's Kafka source.
 
-The password is a `Secret`, which ``repr`` never shows, and goes to confluent-kafka alone. Spark,
+The password is a `Secret`, which ``repr`` never shows, and goes only to confluent-kafka. Spark,
 whose plans show every option, is told where to look it up, not what it is.
 """
 
@@ -29,7 +29,7 @@ class Secret(str):
 
 @dataclass(frozen=True)
 class Login:
-    """What one cluster wants to know of a client.
+    """Login of a client at one cluster.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def from_environment(variable: str) -> str:
 
 
 def from_file(path: Path) -> str:
-    """The same for a file."""
+    """Where Java clients find a password that is in a file."""
     return f"${{directory:{path.resolve().parent}:{path.name}}}"
 
 
@@ -120,7 +120,7 @@ def jaas_quoted(text: str) -> str:
 
 
 def read_password(path: Path, setting: str) -> Secret:
-    """What a file holds: the password, and perhaps a line's end after it.
+    """Password that a file holds, perhaps with a line break at its end.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What every section of the settings has in common."""
+"""Base class of the settings' sections."""
 
 from __future__ import annotations
 

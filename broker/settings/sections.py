@@ -43,7 +43,7 @@ class IngestSettings(Section):
     """Ingest: packets from Kafka into the raw tables."""
 
     framing: Framing = Field(
-        description="What surrounds a packet in its message: container (an Avro object container), "
+        description="Framing of a packet in its message: container (an Avro object container), "
         "bare (nothing) or confluent (an id of the schema)."
     )
     schema_path: Path | None = Field(
@@ -109,8 +109,13 @@ class FiltersSettings(Section):
         "is a topic. A running distribute reads changes between two batches."
     )
     own_folder: Path | None = Field(
-        None, description="A second folder of filters, for your own; not set: none."
+        None, description="A second folder of filters, for your own; empty: none."
     )
+
+    @field_validator("own_folder", mode="before")
+    @classmethod
+    def _empty_is_none(cls, folder: object) -> object:
+        return None if folder == "" else folder
 
 
 class DistributeSettings(Section):

@@ -14,7 +14,7 @@ _NAP_SECONDS = 0.25
 Cadence = Callable[[int, float], float]
 
 
-class Clock(Protocol):
+class PacingClock(Protocol):
     """Seconds, and a way to let them pass."""
 
     def now(self) -> float:
@@ -61,7 +61,7 @@ class Pacer:
     """
 
     def __init__(
-        self, cadence: Cadence, clock: Clock, is_stopped: Callable[[], bool] = lambda: False
+        self, cadence: Cadence, clock: PacingClock, is_stopped: Callable[[], bool] = lambda: False
     ) -> None:
         self._cadence = cadence
         self._clock = clock

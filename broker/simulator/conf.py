@@ -38,7 +38,7 @@ _VARIABLE = re.compile(r"\$(?:\{(\w+)(?::-([^}]*))?\}|(\w+))")
 
 @dataclass(frozen=True)
 class FinkConf:
-    """What such a file says.
+    """Settings read from a file of fink-alert-simulator.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ REPEAT_WITHIN = 100
 
 @dataclass(frozen=True)
 class Faults:
-    """What to spoil.
+    """Faults to make in a stream of messages.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class Faults:
 
 @dataclass
 class FaultCounts:
-    """How many messages were spoilt so far."""
+    """Number of messages spoilt so far, by fault."""
 
     corrupted: int = 0
     repeated: int = 0

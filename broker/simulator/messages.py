@@ -67,7 +67,7 @@ class FramedMessage:
 
 @dataclass(frozen=True, slots=True)
 class StoredForm:
-    """How stored packets are to be read.
+    """Schema and registry that stored packets are decoded with.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ class StoredForm:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What the simulator has to know of a packet: its time (days) and object."""
+    """Time (days) and object of a packet."""
 
     time: float
     object_id: str

@@ -15,8 +15,8 @@ from broker.settings import Settings, SimulatorSettings
 from broker.simulator import report
 from broker.simulator.cadence import (
     Cadence,
-    Clock,
     Pacer,
+    PacingClock,
     SystemClock,
     at_once,
     bursts,
@@ -35,14 +35,14 @@ from broker.surveys.base import SCHEMAS_FOLDER
 
 @dataclass(frozen=True)
 class PlayPlan:
-    """What is wanted of one run beside the settings.
+    """Options of one run that are no settings.
 
     Parameters
     ----------
     rounds
         How often the night is played; from the second time on with fresh ids.
     faults
-        What to spoil.
+        Faults to make in the stream.
     strict
         Stop at the first packet that cannot be used.
     own_schemas
@@ -61,7 +61,7 @@ class Night(Protocol):
 
     @property
     def available(self) -> int:
-        """How many there are."""
+        """Number of alerts."""
 
     @property
     def span_days(self) -> float:
@@ -76,7 +76,7 @@ class Outlet(Protocol):
 
     @property
     def deliveries(self) -> Deliveries:
-        """What became of them so far."""
+        """Messages delivered and failed so far."""
 
     def send(self, key: bytes, value: bytes) -> None:
         """Take a message."""
@@ -161,7 +161,7 @@ class Play:
         framer: Framer,
         sender: Outlet,
         skipped: report.Skipped,
-        clock: Clock,
+        clock: PacingClock,
     ) -> None:
         self._clock = clock
         self._wanted = wanted

@@ -15,6 +15,7 @@ from broker.packets.files import OnError, StoredPacket
 from broker.packets.framing import Encoder
 from broker.packets.reasons import Reason
 from broker.packets.schemas import Schema, load_schema, parse_schema, schema_text
+from broker.packets.walk import with_nullable_fields
 from broker.surveys import Survey
 
 _ROWS_AT_ONCE = 64
@@ -50,7 +51,7 @@ class _RowEncoder:
         self.names = [field["name"] for field in schema["fields"]]
         self._strict = Encoder(schema, "container")
         # Packets older than the schema have nulls in fields that it requires.
-        lenient = _nullable(json.loads(schema_text(schema)))
+        lenient = with_nullable_fields(json.loads(schema_text(schema)))
         self._lenient = Encoder(parse_schema(lenient, str(schema["name"])), "container")
 
     def encode(self, record: dict[str, Any]) -> bytes:
@@ -81,25 +82,3 @@ def _rows_of(path: Path, encoder: _RowEncoder, on_error: OnError) -> Iterator[St
                     on_error(InputError(f"{path} row {number}: {error}", reason=error.reason))
                 else:
                     yield StoredPacket(f"{path} row {number}", value)
-
-
-def _nullable(node: Any) -> Any:
-    """The same schema with null allowed in every field."""
-    if isinstance(node, list):
-        return [_nullable(branch) for branch in node]
-    if not isinstance(node, dict):
-        return node
-    done = {key: _nullable(node[key]) if key in ("type", "items") else node[key] for key in node}
-    if "fields" in node:
-        done["fields"] = [_nullable_field(field) for field in node["fields"]]
-    return done
-
-
-def _nullable_field(field: Schema) -> Schema:
-    kind = _nullable(field["type"])
-    branches = kind if isinstance(kind, list) else [kind]
-    return {
-        "name": field["name"],
-        "type": ["null", *(branch for branch in branches if branch != "null")],
-        "default": None,
-    }

@@ -1,4 +1,4 @@
-"""What the user sees: fink-alert-simulator's lines, a progress bar on a terminal, a last line."""
+"""Output for the user: fink-alert-simulator's lines, a progress bar on a terminal, a last line."""
 
 from __future__ import annotations
 

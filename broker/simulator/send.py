@@ -10,8 +10,8 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 
 from broker.errors import FatalError
 from broker.kafka.cluster import KafkaCluster
+from broker.sinks.transactions import MAX_MESSAGE_BYTES
 
-MAX_MESSAGE_BYTES = 10 * 1024 * 1024
 _ANSWER_SECONDS = 5.0
 _SHOWN_FAILURES = 3
 _PRODUCER = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import weakref
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -43,6 +44,8 @@ class Spool:
 
     def __init__(self) -> None:
         self._file = tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES)  # noqa: SIM115
+        # Whoever holds the packets of a whole night never closes it.
+        weakref.finalize(self, self._file.close)
         self._places: list[tuple[str, int, int]] = []
 
     def add(self, packet: StoredPacket) -> None:

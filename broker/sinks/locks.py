@@ -9,6 +9,7 @@ from types import TracebackType
 
 from broker.errors import LockHeld
 from broker.tables.layout import lock_path
+from broker.tables.root_format import claim_format
 from broker.tables.storage import Storage
 
 
@@ -29,7 +30,7 @@ class StageLock:
         else:
             name = storage.uri(stage).replace("/", "_")
             self.path = Path(f"/tmp/nightjar-{os.getuid()}") / name
-        self._stage = stage
+        self._storage, self._stage = storage, stage
 
     def __enter__(self) -> StageLock:
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -47,6 +48,8 @@ class StageLock:
         self._file.truncate(0)
         self._file.write(str(os.getpid()))
         self._file.flush()
+        # Every writer comes by here before it writes.
+        claim_format(self._storage)
         return self
 
     def __exit__(
@@ -59,7 +62,7 @@ class StageLock:
 
 
 def holder(storage: Storage, stage: str) -> int | None:
-    """Process of this machine that holds a stage's lock, as the kernel tells without trying it.
+    """Process of this machine that holds a stage's lock, from ``/proc/locks``: nothing is tried.
 
     None where nobody does, or where the system has no ``/proc/locks``.
     """
@@ -70,7 +73,7 @@ def holder(storage: Storage, stage: str) -> int | None:
     except OSError:
         return None
     # 1: FLOCK  ADVISORY  WRITE 4711 fe:00:393243 0 EOF
-    for _, kind, _, _, pid, place, *_ in (line.split() for line in lines):
-        if kind == "FLOCK" and place.rpartition(":")[2] == str(inode):
+    for _, kind, _, _, pid, file, *_ in (line.split() for line in lines):
+        if kind == "FLOCK" and file.rpartition(":")[2] == str(inode):
             return int(pid)
     return None

@@ -49,7 +49,7 @@ class NightVersion:
 
     @property
     def folder(self) -> str:
-        """Where everything unfinished of this try is."""
+        """Folder of everything unfinished of this try."""
         return f"{_STAGING}/{self.night}-{self.key}.{self.version}"
 
     def table_folder(self, table: str) -> str:
@@ -130,7 +130,7 @@ class NightVersion:
         return any(version_of(name) == self.version for name in self.storage.names(folder))
 
     def _kept(self, table: str) -> str:
-        """Where the state before this one is kept."""
+        """Folder that keeps the state before this one."""
         return version_folder(table, self.night, f"{int(self.key) - 1:06d}")
 
 
@@ -145,7 +145,7 @@ def finish(attempt: NightVersion, row: ClosedNight) -> None:
 
 
 def recover(storage: Storage) -> list[int]:
-    """Finish sealed nights, delete the rest of what lies in staging; the finished nights."""
+    """Finish sealed nights, delete the rest of what is in staging; the finished nights."""
     finished = []
     for name in storage.names(_STAGING):
         night, _, rest = name.partition("-")

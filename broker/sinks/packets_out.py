@@ -9,40 +9,18 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 from pyspark.sql.avro.functions import to_avro
-from pyspark.sql.types import (
-    ArrayType,
-    BinaryType,
-    BooleanType,
-    DataType,
-    DoubleType,
-    FloatType,
-    IntegerType,
-    LongType,
-    StringType,
-    StructField,
-    StructType,
-    TimestampType,
-)
+from pyspark.sql.types import StructType
 
 from broker.packets.schemas import fingerprint, parse_schema_text
+from broker.packets.types import avro_record
+from broker.spark.types import to_arrow_schema
 
 VERSION = "1.0"
 """Version of the packets' format; the columns of a science row are in the schema itself."""
-_AVRO_TYPES: dict[DataType, Any] = {
-    BooleanType(): "boolean",
-    IntegerType(): "int",
-    LongType(): "long",
-    FloatType(): "float",
-    DoubleType(): "double",
-    StringType(): "string",
-    BinaryType(): "bytes",
-    TimestampType(): {"type": "long", "logicalType": "timestamp-micros"},
-}
 
 
 @dataclass(frozen=True)
@@ -80,30 +58,6 @@ def packet_schema(fields: StructType, survey: str) -> str:
     survey
         Survey of the alerts: the schema is called ``nightjar.<survey>.alert``.
     """
-    record = _record(fields, "alert", "") | {"namespace": f"nightjar.{survey}", "version": VERSION}
+    record = avro_record(to_arrow_schema(fields), "alert")
+    record |= {"namespace": f"nightjar.{survey}", "version": VERSION}
     return json.dumps(record, separators=(",", ":"))
-
-
-def _record(fields: StructType, name: str, prefix: str) -> dict[str, Any]:
-    return {
-        "type": "record",
-        "name": name,
-        "fields": [
-            {"name": field.name, "type": _field_type(field, f"{prefix}{field.name}")}
-            for field in fields
-        ],
-    }
-
-
-def _field_type(field: StructField, path: str) -> Any:
-    avro_type = _avro_type(field.dataType, path)
-    return ["null", avro_type] if field.nullable else avro_type
-
-
-def _avro_type(dtype: DataType, path: str) -> Any:
-    """Avro type of a column; a record is called after the path to it, since names occur once."""
-    if isinstance(dtype, StructType):
-        return _record(dtype, path, f"{path}_")
-    if isinstance(dtype, ArrayType):
-        return {"type": "array", "items": ["null", _avro_type(dtype.elementType, path)]}
-    return _AVRO_TYPES[dtype]

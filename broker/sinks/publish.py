@@ -50,7 +50,7 @@ class Attempt:
 
     @property
     def folder(self) -> str:
-        """Where everything unfinished of this attempt is."""
+        """Folder of everything unfinished of this attempt."""
         return f"{staging_folder(self.stage)}/{self.key}.{self.run}"
 
     def stage_table(self, rows: DataFrame, table: str) -> None:

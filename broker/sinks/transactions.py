@@ -18,6 +18,7 @@ from broker.kafka.errors import ErrorCallback
 from broker.sinks.faults import fault_point
 
 MAX_MESSAGE_BYTES = 10_485_760
+"""Largest message that our topics take."""
 # Beyond the time that a message may take, so that Kafka never gives up before we do.
 _TRANSACTION_MARGIN_S = 60
 _TRIES = 3

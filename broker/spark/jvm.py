@@ -99,7 +99,7 @@ def guarded(session: SparkSession, expression: Any) -> Column:
 
 def analysed_plan(rows: DataFrame) -> Iterator[Any]:
     """Nodes of a frame's analysed plan, from the top."""
-    return _plan_nodes(rows._jdf.queryExecution().analyzed())
+    return plan_nodes(rows._jdf.queryExecution().analyzed())
 
 
 def items(sequence: Any) -> Iterator[Any]:
@@ -109,7 +109,8 @@ def items(sequence: Any) -> Iterator[Any]:
         yield iterator.next()
 
 
-def _plan_nodes(plan: Any) -> Iterator[Any]:
+def plan_nodes(plan: Any) -> Iterator[Any]:
+    """Node of a plan and all nodes below it, parents first."""
     yield plan
     for child in items(plan.children()):
-        yield from _plan_nodes(child)
+        yield from plan_nodes(child)

@@ -46,7 +46,7 @@ def to_spark_schema(fields: Iterable[pa.Field], described: bool = True) -> Struc
 
 def to_arrow_schema(schema: StructType) -> pa.Schema:
     """Arrow schema of a frame, without metadata."""
-    return pa.schema([pa.field(f.name, to_arrow_type(f.dataType)) for f in schema])
+    return pa.schema([pa.field(f.name, to_arrow_type(f.dataType), f.nullable) for f in schema])
 
 
 def _to_field(field: pa.Field, described: bool) -> StructField:
@@ -58,9 +58,9 @@ def _to_field(field: pa.Field, described: bool) -> StructField:
     )
 
 
-def _to_spark(kind: pa.DataType, described: bool) -> DataType:
-    if pa.types.is_struct(kind):
-        return to_spark_schema(list(kind), described)
-    if pa.types.is_list(kind):
-        return ArrayType(_to_spark(kind.value_type, described))
-    return _SPARK_TYPES[kind]
+def _to_spark(dtype: pa.DataType, described: bool) -> DataType:
+    if pa.types.is_struct(dtype):
+        return to_spark_schema(list(dtype), described)
+    if pa.types.is_list(dtype):
+        return ArrayType(_to_spark(dtype.value_type, described))
+    return _SPARK_TYPES[dtype]

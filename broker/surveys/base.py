@@ -216,8 +216,6 @@ class Survey:
         Address of an object's public page, with ``{object_id}``.
     light_curve_in
         What pictures of light curves show.
-    schemas
-        Folder of the versions' folders, where it is not ``schemas/<name>``.
     """
 
     name: str
@@ -235,12 +233,11 @@ class Survey:
     answer: Answer | None = field(default=None, hash=False, compare=False)
     object_page: str = ""
     light_curve_in: Literal["mag", "flux"] = "mag"
-    schemas: Path | None = None
 
     @property
     def schema_folder(self) -> Path:
         """Folder with the reader schema's .avsc files."""
-        return (self.schemas or SCHEMAS_FOLDER / self.name) / self.schema_version
+        return SCHEMAS_FOLDER / self.name / self.schema_version
 
     @property
     def alert_id(self) -> str:

@@ -1,4 +1,4 @@
-"""The ledger of closed nights: which batches the archive has taken, and what came of them."""
+"""Ledger of closed nights: the batches that the archive has taken, with rows and checksums."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Content:
 
 @dataclass(frozen=True)
 class TakenBatch:
-    """What the archive took of one batch into one night, and when it did so first."""
+    """Rows of one batch that the archive took into one night, and when it did so first."""
 
     key: str
     raw: Content

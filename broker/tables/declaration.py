@@ -22,10 +22,14 @@ def column(name: str, dtype: pa.DataType, unit: str, meaning: str) -> pa.Field:
     return pa.field(name, dtype, metadata={"unit": unit, "meaning": meaning})
 
 
-ARRIVAL = (
+POSITION_COLUMNS = (
     column("topic", pa.string(), "", "Kafka topic that the packet came in"),
     column("partition", pa.int32(), "", "its partition"),
     column("offset", pa.int64(), "", "its offset"),
+)
+"""A packet's `KafkaPosition`."""
+ARRIVAL = (
+    *POSITION_COLUMNS,
     column("kafka_timestamp", INSTANT, "UTC", "when Kafka took it"),
 )
 """A packet's position in Kafka and its time there, in every table of packets and alerts."""
@@ -37,14 +41,14 @@ def undescribed(fields: Iterable[pa.Field]) -> pa.Schema:
 
 
 def differences(found: pa.Schema, declared: pa.Schema) -> list[str]:
-    """What a table has too much, too little or of another type, one line per field."""
+    """Fields that a table has too many, too few or of another type, one line each."""
     is_, should_be = dict(_leaves(list(found))), dict(_leaves(list(declared)))
     missing = [f"{name}: missing" for name in should_be if name not in is_]
     odd = [f"{name}: not declared" for name in is_ if name not in should_be]
     changed = [
-        f"{name}: {is_[name]}, declared {kind}"
-        for name, kind in should_be.items()
-        if name in is_ and is_[name] != kind
+        f"{name}: {is_[name]}, declared {dtype}"
+        for name, dtype in should_be.items()
+        if name in is_ and is_[name] != dtype
     ]
     return [*missing, *odd, *changed]
 
@@ -64,14 +68,14 @@ def check_schema(found: pa.Schema, declared: pa.Schema, table: str) -> None:
 
 def _leaves(fields: list[pa.Field], prefix: str = "") -> Iterator[tuple[str, str]]:
     for field in fields:
-        path, kind = f"{prefix}{field.name}", field.type
-        while pa.types.is_list(kind):
-            path, kind = f"{path}[]", kind.value_type
-        if pa.types.is_struct(kind):
+        path, dtype = f"{prefix}{field.name}", field.type
+        while pa.types.is_list(dtype):
+            path, dtype = f"{path}[]", dtype.value_type
+        if pa.types.is_struct(dtype):
             yield path, "struct"
-            yield from _leaves(list(kind), f"{path}.")
+            yield from _leaves(list(dtype), f"{path}.")
         else:
-            yield path, str(kind)
+            yield path, str(dtype)
 
 
 def _bare(dtype: pa.DataType) -> pa.DataType:

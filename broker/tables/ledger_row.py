@@ -1,4 +1,4 @@
-"""What the ledger says of one batch, and how it looks in Parquet."""
+"""Ledger row: one finished batch, as an object and as a row of Parquet."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from broker.kafka.positions import KafkaPosition
+from broker.kafka.positions import KafkaPosition, TopicPartition
 from broker.tables.ledger_schema import LEDGER_SCHEMA
 
 
@@ -23,10 +23,15 @@ class OffsetRange:
     until: int
     end: int
 
+    @property
+    def source(self) -> TopicPartition:
+        """Partition that was read."""
+        return TopicPartition(self.topic, self.partition)
+
 
 @dataclass(frozen=True)
 class NightCount:
-    """What a batch did to one night; ``repeats_that_differ`` are among the ``repeats``."""
+    """Rows of one night in a batch; ``repeats`` are duplicates, some of which may differ."""
 
     night: int
     written: int = 0
@@ -129,7 +134,7 @@ def from_table(table: pa.Table) -> list[LedgerRow]:
 
 
 def offset_ranges(ranges: Iterable[Mapping[str, Any]]) -> Iterator[OffsetRange]:
-    """What the column ``offsets`` holds for one row."""
+    """Ranges that the column ``offsets`` holds for one row."""
     for item in ranges:
         yield OffsetRange(
             item["topic"], item["partition"], item["from"], item["until"], item["end"]

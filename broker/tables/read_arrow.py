@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
-from broker.kafka.positions import KafkaPosition
 from broker.nights import NightRange
+from broker.tables.declaration import POSITION_COLUMNS
 from broker.tables.files import Files, files_in, files_of, retry_while_replaced
 from broker.tables.layout import ARCHIVE, AREAS, batch_folder, night_folder
 from broker.tables.storage import Storage
@@ -18,10 +18,7 @@ Columns = Mapping[str, tuple[pc.Expression, pa.DataType]]
 """Name → expression over a table's columns, and its type."""
 ALERT_ID: Columns = {"alert_id": (pc.field("alert_id"), pa.int64())}
 POSITION: Columns = {
-    name: (pc.field("ingest", name), dtype)
-    for name, dtype in zip(
-        KafkaPosition._fields, (pa.string(), pa.int32(), pa.int64()), strict=True
-    )
+    field.name: (pc.field("ingest", field.name), field.type) for field in POSITION_COLUMNS
 }
 """A row's position in Kafka."""
 _NIGHT: Columns = {"night": (pc.field("night"), pa.int32())}

@@ -9,7 +9,7 @@ import duckdb
 from broker.tables.files import Files
 
 GONE = (duckdb.IOException, FileNotFoundError)
-"""What listing or reading raises where a night was replaced meanwhile."""
+"""Errors of listing and reading where a night was replaced meanwhile."""
 # One row per object: its latest alert, whole, and counts over all.
 OBJECTS = """
 SELECT s.*, o.n_alerts, o.first_night, o.last_night

@@ -47,7 +47,7 @@ class ScienceIds:
         return self._held(night).ids
 
     def contains(self, night: int, ids: Ids) -> npt.NDArray[np.bool_]:
-        """Which of ``ids`` the night has."""
+        """Whether the night has each of ``ids``."""
         held = self.of(night)
         if not held.size:
             return np.zeros(ids.size, dtype=bool)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
 
 from broker.errors import SettingsError
-from broker.packets.fields import named_types
 from broker.packets.schemas import load_schema
+from broker.packets.types import arrow_fields
 from broker.surveys import Survey
 from broker.tables.declaration import ARRIVAL, INSTANT, column
 
@@ -36,15 +34,6 @@ PROVENANCE = pa.struct(
     ]
 )
 INGEST = pa.struct(list(ARRIVAL))
-_PRIMITIVES = {
-    "boolean": pa.bool_(),
-    "int": pa.int32(),
-    "long": pa.int64(),
-    "float": pa.float32(),
-    "double": pa.float64(),
-    "bytes": pa.binary(),
-    "string": pa.string(),
-}
 _WHO_WHERE_WHEN = (
     *("alert_id", "object_id", "survey"),
     *("ra_deg", "dec_deg", "gal_lat_deg", "ecl_lat_deg", "healpix29"),
@@ -100,35 +89,14 @@ def record_fields(survey: Survey) -> list[pa.Field]:
 
 def packet_fields(survey: Survey, names: Iterable[str]) -> list[pa.Field]:
     """Top-level fields of the survey's packets, as the reader schema has them."""
-    schema = load_schema(survey.schema_folder)
-    by_name = {field["name"]: field for field in schema["fields"]}
-    to_field = _PacketFields(survey.science.record_units, named_types(schema))
-    return [to_field(by_name[name], name) for name in names]
+    units = survey.science.record_units
+
+    def described(name: str, dtype: pa.DataType, path: str) -> pa.Field:
+        return column(name, dtype, units.get(path, ""), "as in the packet")
+
+    return arrow_fields(load_schema(survey.schema_folder), names, described)
 
 
 def packet_names(survey: Survey) -> tuple[str, ...]:
     """Names of the top-level fields of the survey's packets."""
     return tuple(field["name"] for field in load_schema(survey.schema_folder)["fields"])
-
-
-@dataclass(frozen=True)
-class _PacketFields:
-    """Fields of an Avro schema as Arrow fields; a type may be named where it was used before."""
-
-    units: Mapping[str, str]
-    named: Mapping[str, Any]
-
-    def __call__(self, field: Mapping[str, Any], path: str) -> pa.Field:
-        kind = self._type(field["type"], path)
-        return column(field["name"], kind, self.units.get(path, ""), "as in the packet")
-
-    def _type(self, avro: Any, path: str) -> pa.DataType:
-        if isinstance(avro, list):
-            (avro,) = (branch for branch in avro if branch != "null")
-        if isinstance(avro, str):
-            avro = self.named.get(avro, {"type": avro})
-        if avro["type"] == "record":
-            return pa.struct([self(field, f"{path}.{field['name']}") for field in avro["fields"]])
-        if avro["type"] == "array":
-            return pa.list_(self._type(avro["items"], path))
-        return _PRIMITIVES[avro["type"]]

@@ -1,4 +1,4 @@
-"""The few file-system operations that commits are made of, on POSIX paths and HDFS alike.
+"""Storage: the file-system operations that commits are made of, on POSIX paths and on HDFS.
 
 Everything rests on ``rename`` being atomic within one file system; object stores have none and
 are refused by the settings.
@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from pyarrow import fs
 
 from broker.errors import PublishError
+from broker.tables.root_format import check_format
 
 
 class Storage:
@@ -30,12 +31,18 @@ class Storage:
     ----------
     root
         A POSIX path or an ``hdfs://`` address.
+
+    Raises
+    ------
+    SettingsError
+        The root was written by a newer version of Nightjar.
     """
 
     def __init__(self, root: str) -> None:
         address = root if "://" in root else str(Path(root).resolve())
         self.filesystem, self.root = fs.FileSystem.from_uri(address)
         self._prefix = address.rstrip("/")
+        check_format(self)
 
     @property
     def is_local(self) -> bool:
@@ -43,15 +50,15 @@ class Storage:
         return isinstance(self.filesystem, fs.LocalFileSystem)
 
     def uri(self, path: str) -> str:
-        """Address of ``path`` as Spark wants it."""
+        """Address of ``path`` for Spark."""
         return f"{self._prefix}/{path}"
 
     def path(self, path: str) -> str:
-        """Address of ``path`` as pyarrow wants it, together with `filesystem`."""
+        """Address of ``path`` for pyarrow, together with `filesystem`."""
         return f"{self.root}/{path}"
 
     def uri_of(self, path: str) -> str:
-        """Address, as Spark wants it, of what `path` gives pyarrow."""
+        """Address for Spark of what `path` has returned."""
         return self.uri(path.removeprefix(f"{self.root}/"))
 
     def exists(self, path: str) -> bool:
@@ -65,7 +72,7 @@ class Storage:
         return sorted(info.base_name for info in self.filesystem.get_file_info(selector))
 
     def times(self, folder: str) -> dict[str, float]:
-        """When each file directly below ``folder`` was written, by name, as seconds since 1970."""
+        """Name of each file directly below ``folder`` → when it was written, seconds since 1970."""
         selector = fs.FileSelector(self.path(folder), allow_not_found=True)
         found = self.filesystem.get_file_info(selector)
         return {i.base_name: i.mtime.timestamp() for i in found if i.type == fs.FileType.File}

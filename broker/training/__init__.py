@@ -1,4 +1,4 @@
-"""How the committed classifiers were made; not imported where they are used.
+"""Training of the committed classifiers; not imported where they are used.
 
 ``curves`` (labelled light curves and their cuts), ``packets`` (light curves of packets),
 ``ztf`` and ``elasticc`` (the training sets), ``template_fit`` (templates by expectation

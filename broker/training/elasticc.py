@@ -47,7 +47,7 @@ def build_training_set(data: Path) -> TrainingSet:
         curves=curves,
         weight=equal_weights(curves.object_id),
         template_curves=template_curves,
-        start_templates=_Starts(about.loc[list(template_curves.object_id)]),
+        start_templates=_ModelStarts(about.loc[list(template_curves.object_id)]),
         trials={
             "≥ 3 detections": alerts,
             "3–9 detections": scored.take(np.flatnonzero(few)),
@@ -94,7 +94,7 @@ def _longest(alerts: LabelledCurves) -> LabelledCurves:
     return alerts.take(last)
 
 
-class _Starts:
+class _ModelStarts:
     """First guess of each object's template."""
 
     def __init__(self, about: pd.DataFrame) -> None:

@@ -1,4 +1,4 @@
-"""How good scores are: AUC and calibration error, with what chance does to them."""
+"""Measures of scores: AUC and calibration error, with intervals."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def _summary(survey: str, name: str, trial: Trial) -> Result:
 
 
 def _one_class(survey: str, trial: Trial) -> Result:
-    """How often one kind of object is taken for something else, with intervals over objects."""
+    """Misclassification rates of one kind of object, with intervals over objects."""
     above = trial.probabilities[:, 0] >= SCORE_CUT
     names, everyone = np.unique(trial.everyone, return_inverse=True)
     scored = np.searchsorted(names, trial.curves.object_id)

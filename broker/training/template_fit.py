@@ -70,7 +70,7 @@ class TemplateStart:
 
 @dataclass
 class _State:
-    """What a round changes: share, maximum, grey and tint of each curve under each template."""
+    """State that rounds update: share, maximum, grey and tint of each curve by template."""
 
     share: Floats
     maximum: Floats

@@ -1,4 +1,4 @@
-"""What a survey's training set has to say to the trainer."""
+"""Interface of a survey's training set, as the trainer reads it."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ def build_training_set(data: Path, synthetic: Sequence[tuple[Record, str]]) -> T
         curves=curves,
         weight=_weights(curves),
         template_curves=short.cut(template_rows, first, first + _TEMPLATE_DAYS),
-        start_templates=_Starts(about.loc[list(short.object_id[template_rows])]),
+        start_templates=_TypeStarts(about.loc[list(short.object_id[template_rows])]),
         trials={**trials, **_by_source(others)},
         calibration=_calibration_curves([*trials.values(), others]),
         cross_checks={
@@ -163,7 +163,7 @@ def _calibration_curves(parts: list[LabelledCurves]) -> tuple[LabelledCurves, Fl
     return scored, equal_weights(scored.object_id) * np.where(from_bts, 1.0, OTHER_SHARE)
 
 
-class _Starts:
+class _TypeStarts:
     """First guess of each BTS object's template."""
 
     def __init__(self, about: pd.DataFrame) -> None:

@@ -40,7 +40,7 @@ class PacketCurves:
     scored: Bools
 
     def as_in_stream(self) -> LabelledCurves:
-        """The same curves, those that would get no score without any point."""
+        """All curves; those that the stream would not score have no points."""
         curves = self.curves
         points = curves.points.keep(self.scored[curves.points.owner])
         return LabelledCurves(points, curves.object_id, curves.label, curves.source)

@@ -27,10 +27,9 @@ from astropy.coordinates import Latitude, Longitude
 
 from broker.query import Archive
 from broker.query.cone import cell_ranges
-from broker.sinks.publish import Publisher
 from broker.tables.files import files_of
-from broker.tables.ledger_row import LedgerRow, NightCount
 from broker.tables.storage import Storage
+from tests.builders import commit_batch
 from tests.science_rows import AT, schema_of
 
 SURVEY = "ztf"
@@ -119,25 +118,10 @@ def _choice(rng: Rng, values: tuple[str | None, ...], n: int) -> pa.Array:
 
 def _commit(storage: Storage, night: int, key: str, science: pa.Table) -> None:
     raw = science.select(["alert_id", "object_id", "healpix29", "candidate", "ingest"])
-    for stage, table in (("raw", raw), ("science", science), ("distribute", None)):
-        publisher = Publisher(storage, stage)
-        attempt = publisher.attempt(key)
-        if table is not None:
-            folder = f"{attempt.table_folder(stage)}/night={night}"
-            storage.make_folder(folder)
-            pq.write_table(table, storage.path(f"{folder}/part-0.parquet"), compression="zstd")
-        sent = stage == "distribute"
-        row = LedgerRow(
-            survey=SURVEY,
-            stage=stage,
-            key=key,
-            batch_time=AT,
-            seconds=1.0,
-            read=science.num_rows,
-            written=0 if sent else science.num_rows,
-            by_night=() if sent else (NightCount(night, science.num_rows),),
-        )
-        publisher.finish(attempt, row)
+    nights = pa.array([night] * science.num_rows, pa.int32())
+    for stage, table in (("raw", raw), ("science", science)):
+        commit_batch(storage, stage, key, {stage: table.append_column("night", nights)})
+    commit_batch(storage, "distribute", key, read=science.num_rows)
 
 
 def main() -> None:

@@ -35,8 +35,8 @@ from broker.spark.session import build_session
 from broker.surveys import get_survey
 from broker.tables.ledger import Ledger
 from broker.tables.storage import Storage
+from tests.builders import write_batches
 from tests.recorded_packets import raw_table
-from tests.science_rows import write_batches
 
 SURVEY = "ztf"
 AT = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)

@@ -164,7 +164,7 @@ def use_topics(site: DistributeSite) -> None:
 
 def check(site: DistributeSite, drained: Sequence[Figures], alerts: int) -> Counter[str]:
     """Every topic must hold exactly the alerts that DuckDB selects from the science table."""
-    expected, published = site.expected(), site.published()
+    expected, published = site.expected(), site.sent()
     if published != expected:
         differing = sorted(name for name in expected if published.get(name) != expected[name])
         raise SystemExit(f"not what the filters select is in the topics of {differing}")

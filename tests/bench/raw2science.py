@@ -32,8 +32,9 @@ from broker.tables.ledger_row import LedgerRow
 from broker.tables.storage import Storage
 from tests.bench.ingest import last_written
 from tests.bench.processes import cpu_seconds, peak_mb
+from tests.builders import commit_batch, offsets_of
 from tests.recorded_packets import raw_table
-from tests.science_rows import FIRST_ID, write_batch
+from tests.science_rows import FIRST_ID
 
 SURVEY = "ztf"
 UNIQUE_ALERTS = 4000
@@ -90,7 +91,8 @@ def write_raw(storage: Storage, alerts: int, batch: int) -> None:
     ]
     rows = raw_table(packets, SURVEY)
     for number, table in enumerate(in_batches(rows, alerts, batch)):
-        write_batch(storage, "raw", f"abcdef01-{number:06d}", table)
+        key = f"abcdef01-{number:06d}"
+        commit_batch(storage, "raw", key, {"raw": table}, 2, offsets=offsets_of(table))
 
 
 def in_batches(rows: pa.Table, alerts: int, batch: int) -> Iterator[pa.Table]:

@@ -112,7 +112,7 @@ def measure(
         figures = cost_of(load["alerts"], sender, site)
     for earlier in site.root.glob(f"{SURVEY}/online/*/night=*/batch={_EARLIER}-*"):
         shutil.rmtree(earlier)
-    if site.published() != site.expected():
+    if site.sent() != site.expected():
         raise SystemExit(f"{axis} {value}: the topics do not hold what the filters select")
     clear(kafka, site)
     point = {"value": value, "alerts": load["alerts"], **figures}

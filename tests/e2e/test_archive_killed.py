@@ -15,10 +15,11 @@ from pyspark.sql import SparkSession
 
 from broker.audit.audit import audit
 from broker.tables.closed_nights import ClosedNights
-from tests.closing import archived_rows, fill, online_rows
+from tests.builders import fill
 from tests.e2e.site import Job, Site
 from tests.job_environ import job_environ
 from tests.science_rows import NIGHTS
+from tests.stored_rows import archived_rows, online_rows
 
 NIGHT = NIGHTS[0]
 POINTS = (

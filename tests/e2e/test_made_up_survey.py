@@ -40,12 +40,14 @@ def survey_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     conf.mkdir()
     shutil.copy(ROOT / "conf/nightjar.toml", conf)
     (conf / "made_up.toml").write_text(
+        '[kafka]\ninput_topic = "made_up_alerts"\n'
         f'[ingest]\nframing = "confluent"\nschema = "{schema.parent}"\n'
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(SURVEYS, MADE_UP.name, MADE_UP)
         patch.setattr("broker.surveys.base.SCHEMAS_FOLDER", folder / "schemas")
-        patch.setattr("broker.settings.load.CONF_FOLDER", conf)
+        for module in ("load", "layers"):
+            patch.setattr(f"broker.settings.{module}.CONF_FOLDER", conf)
         yield folder
 
 

@@ -174,7 +174,7 @@ def test_run_to_the_end_everything_is_out_exactly_once(story: Story) -> None:
     assert story.last.code == 0, story.last.text
     site = story.site
     assert site.expected() == {"all": list(range(ALERTS)), "odd": list(range(1, ALERTS, 2))}
-    assert site.published() == site.expected()
+    assert site.sent() == site.expected()
     assert len(site.batches("raw")) == ALERTS // BATCH
     for stage in STAGES:
         assert site.storage.names(f"staging/{stage}") == []

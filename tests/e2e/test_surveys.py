@@ -30,7 +30,7 @@ N_MADE = 60
 # What Nightjar adds to a packet.
 OURS = {"alert_id", "object_id", "healpix29", "ingest", "night", "batch"}
 RECORDED = {"winter": ("winter_kowalski",), "pgir": ("pgir_kowalski",)}
-FILTERS = {"winter": "winter_infrared_transients", "pgir": "pgir_new_sources"}
+FILTERS = {"winter": "infrared_transients", "pgir": "new_sources"}
 Make = Callable[[str, list[bytes]], DistributeSite]
 
 
@@ -70,7 +70,7 @@ def site(
         produce(kafka, topic, values)
         words = {"kafka.output_prefix": prefix, "filters.folder": str(folder / "filters")}
         made_site = DistributeSite(folder, kafka, topic, survey, words)
-        made_site.set_filters(f"{survey}*")
+        made_site.set_filters()
         made_site.write_filter("pictures", "alert_id > 0", "cutouts")
         for job in JOBS:
             ended = made_site.run_in_process(spark, job)
@@ -119,7 +119,7 @@ def test_the_shipped_filter_s_topic_is_read_back(
     made_sites: dict[str, DistributeSite], survey: str
 ) -> None:
     site, name = made_sites[survey], FILTERS[survey]
-    assert (SHIPPED / f"{name}.toml").is_file()
+    assert (SHIPPED / survey / f"{name}.toml").is_file()
     found = consumed(site, name)
     assert sorted(found) == site.expected()[name]
     assert 0 < len(found) < N_MADE

@@ -41,10 +41,26 @@ def judge_python(requirements: Path, environments: Path = _ENVIRONMENTS) -> Path
     with _lock(folder.with_suffix(".lock")):
         if not _is_made_from(folder, key):
             shutil.rmtree(folder, ignore_errors=True)
-            _uv("venv", "--quiet", "--python", sys.executable, str(folder), about=requirements)
-            install = ("pip", "install", "--quiet", "--python", str(python))
-            _uv(*install, "--requirement", str(requirements), about=requirements)
+            make_environment(folder, ["--requirement", requirements], about=requirements)
             (folder / _DIGEST).write_text(key, encoding="utf-8")
+    return python
+
+
+def make_environment(folder: Path, install: Sequence[str | Path], about: Path) -> Path:
+    """Python of a new environment.
+
+    Parameters
+    ----------
+    folder
+        Of the environment.
+    install
+        Arguments of ``uv pip install``.
+    about
+        File that the environment is made for, named where it cannot be made.
+    """
+    python = folder / "bin" / "python"
+    run_uv("venv", "--quiet", "--python", sys.executable, folder, about=about)
+    run_uv("pip", "install", "--quiet", "--python", python, *install, about=about)
     return python
 
 
@@ -64,7 +80,7 @@ def run_judge(
     timeout
         Seconds.
     """
-    done = _run([python, *words], cwd, timeout)
+    done = run_alone([python, *words], cwd, timeout)
     if done.returncode != 0:
         pytest.fail(f"{words[0]} ended with {done.returncode}:\n{done.stderr[-4000:]}")
     return done.stdout
@@ -86,14 +102,14 @@ def _lock(path: Path) -> Iterator[None]:
         yield
 
 
-def _uv(*words: str, about: Path) -> None:
-    """Run uv, which set-up has put on PATH or into .venv."""
+def run_uv(*words: str | Path, about: Path) -> None:
+    """Run uv, which set-up has put on PATH or into .venv; say where it fails for which file."""
     search = os.pathsep.join([os.environ.get("PATH", ""), str(Path(sys.executable).parent)])
     uv = shutil.which("uv", path=search)
     name = about.relative_to(ROOT) if about.is_relative_to(ROOT) else about
     if uv is None:
         pytest.fail(f"no uv to make the environment of {name}: run bin/test, or pip install uv")
-    done = _run([uv, *words])
+    done = run_alone([uv, *words])
     if done.returncode != 0:
         pytest.fail(
             f"cannot make the environment of {name}: uv {words[0]} ended with {done.returncode}:\n"
@@ -104,7 +120,7 @@ def _uv(*words: str, about: Path) -> None:
         )
 
 
-def _run(
+def run_alone(
     command: Sequence[str | Path], cwd: Path | None = None, timeout: float | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run a program without what would lead it to our own packages and our own Spark."""

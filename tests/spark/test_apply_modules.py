@@ -34,8 +34,8 @@ ARROW_ROWS = "spark.sql.execution.arrow.maxRecordsPerBatch"
 
 
 @pytest.fixture(scope="module")
-def packets(shared_data: Path) -> list[Packet]:
-    return ztf_packets(shared_data)
+def packets(recorded_data: Path | None) -> list[Packet]:
+    return ztf_packets(recorded_data)
 
 
 @pytest.fixture(scope="module")
@@ -219,26 +219,13 @@ def test_a_stranger_s_udf_with_its_type_as_text_is_sent_to_the_workers_by_value(
 
 
 def test_elasticc_rows_are_those_of_the_pass_without_spark(
-    spark: SparkSession, shared_data: Path, project_root: Path, tmp_path: Path
+    spark: SparkSession, recorded_data: Path | None, tmp_path: Path
 ) -> None:
-    raw = elasticc_frame(spark, shared_data, project_root, tmp_path)
+    packets = elasticc_packets(recorded_data, nights=1)
+    raw = as_frame(spark, raw_table(packets, "elasticc"), tmp_path)
     found = collect(apply_modules(raw, get_survey("elasticc"), SETTINGS, SCIENCE_AT))
-    packets = elasticc_packets(*elasticc_night(shared_data, project_root))
     expected = Computed(packets, SciencePass("elasticc", SETTINGS)).rows
     for row, wanted, packet in zip(found, expected, packets, strict=True):
         wanted.pop("errors")
         assert {name: row[name] for name in wanted} == wanted
         assert row["diaSource"] == packet["diaSource"]
-
-
-def elasticc_night(shared_data: Path, project_root: Path) -> tuple[Path, Path]:
-    archives = (shared_data / "elasticc/fink").glob("NITE*.tar.gz")
-    largest = max(archives, key=lambda path: path.stat().st_size)
-    return largest, project_root / "schemas/elasticc/0.9"
-
-
-def elasticc_frame(
-    spark: SparkSession, shared_data: Path, project_root: Path, folder: Path
-) -> DataFrame:
-    packets = elasticc_packets(*elasticc_night(shared_data, project_root))
-    return as_frame(spark, raw_table(packets, "elasticc"), folder)

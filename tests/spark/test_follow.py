@@ -14,7 +14,7 @@ from broker.tables.layout import ledger_path
 from broker.tables.ledger import Ledger
 from broker.tables.ledger_row import to_table
 from broker.tables.storage import Storage
-from tests.unit.sinks.batches import row
+from tests.builders import row
 
 
 def commit(storage: Storage, *keys: str) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from astropy import units as u
 from astropy.coordinates import Latitude, Longitude
+from chispa import assert_df_equality
 from pyspark.sql import SparkSession
 
 from broker.ingest.healpix import healpix29
@@ -33,7 +34,6 @@ def test_cells_are_those_of_cdshealpix(spark: SparkSession) -> None:
     expected = cdshealpix.nested.lonlat_to_healpix(
         Longitude(ra, u.deg), Latitude(dec, u.deg), 29
     ).astype(np.int64)
-    rows = spark.createDataFrame(pd.DataFrame({"ra": ra, "dec": dec}))
-    cells = rows.select("ra", "dec", healpix29(rows.ra, rows.dec).alias("cell")).toPandas()
-    known = {(a, d): cell for a, d, cell in zip(ra, dec, expected, strict=True)}
-    assert [known[a, d] for a, d in zip(cells.ra, cells.dec, strict=True)] == cells.cell.tolist()
+    rows = spark.createDataFrame(pd.DataFrame({"ra": ra, "dec": dec, "cell": expected}))
+    found = rows.select("ra", "dec", healpix29(rows.ra, rows.dec).alias("cell"))
+    assert_df_equality(found, rows, ignore_row_order=True, ignore_nullable=True)

@@ -23,9 +23,10 @@ from broker.science.engine.apply import apply_modules
 from broker.settings import ScienceSettings
 from broker.spark.types import to_spark_schema
 from broker.surveys import get_survey
+from tests.builders import write_batches
 from tests.recorded_packets import elasticc_packets, ztf_packets
 from tests.recorded_packets import raw_table as recorded_raw_table
-from tests.science_rows import raw_rows, schema_of, science_rows, write_batches
+from tests.science_rows import raw_rows, schema_of, science_rows
 
 Rows = list[dict[str, Any]]
 OWN_FIELDS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
@@ -106,10 +107,13 @@ def test_a_packet_is_its_science_row_with_the_fields_that_its_readers_look_for(
 
 @pytest.mark.parametrize("survey", ["ztf", "elasticc"])
 def test_packets_of_recorded_alerts_read_back_exactly(
-    spark: SparkSession, shared_data: Path, survey: str
+    spark: SparkSession, recorded_data: Path | None, survey: str
 ) -> None:
-    nights = sorted((shared_data / "elasticc/prototype").glob("*.gz"))
-    recorded = ztf_packets(shared_data)[::5] if survey == "ztf" else elasticc_packets(nights[0])
+    recorded = (
+        ztf_packets(recorded_data)[::5]
+        if survey == "ztf"
+        else elasticc_packets(recorded_data, nights=1)
+    )
     raw = spark.createDataFrame(recorded_raw_table(recorded, survey))
     at = dt.datetime(2026, 11, 2, 3, 4, 5, 678901, tzinfo=dt.UTC)
     settings = ScienceSettings(modules=("real_bogus", "solar_system", "slope"))

@@ -26,5 +26,16 @@ def test_a_column_of_raw_is_described_with_its_unit(capsys: pytest.CaptureFixtur
     assert line.split()[:3] == ["candidate.magpsf", "float", "mag"]
 
 
+@pytest.mark.parametrize("table", ["raw", "quarantine", "ledger"])
+def test_every_column_of_the_other_tables_has_a_meaning(
+    table: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["describe", "--table", table]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert all(len(line.split()) > 2 for line in lines)
+    names = {line.split()[0] for line in lines}
+    assert names & {"ingest.topic", "topic", "offsets[].topic"}
+
+
 def test_an_unknown_column_is_a_usage_error() -> None:
     assert main(["describe", "magnitude"]) == 2

@@ -92,14 +92,16 @@ def test_a_failure_leaves_no_half_archive(tmp_path: Path) -> None:
 def test_its_python_finds_the_project_by_itself(unpacked: Path, tmp_path: Path) -> None:
     code = (
         "import broker.settings, typing_inspection; from importlib.metadata import version;"
-        "print(broker.settings.PROJECT_ROOT, typing_inspection.__file__, version('nightjar'))"
+        "print(broker.settings.PROJECT_ROOT, typing_inspection.__file__);"
+        "print(version('nightjar-broker'))"
     )
     # Without the packages that the broker's settings need: they are this environment's.
     environment = Path(distribution("pydantic").locate_file("")).as_posix()
     done = run_python(unpacked, "-c", code, cwd=tmp_path, PYTHONPATH=environment)
-    assert done.stdout.split("\n")[0] == (
-        f"{unpacked} {unpacked}/lib/typing_inspection/__init__.py 0.1.0"
-    )
+    assert done.stdout.splitlines() == [
+        f"{unpacked} {unpacked}/lib/typing_inspection/__init__.py",
+        version("nightjar-broker"),
+    ]
 
 
 def test_a_worker_without_python_is_told_what_to_do(unpacked: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 PATHS = re.compile(
-    r"(\b(online|ledger|staging|versions|checkpoints|locks)/"
+    r"((?<![.\w])(online|ledger|staging|versions|checkpoints|locks)/"
     r"|\barchive/(raw|science)\b"
     r"|(^|/)headers(/|$)"
     r"|\b(night|batch|stage|state)=)"

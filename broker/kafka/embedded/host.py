@@ -1,4 +1,4 @@
-"""What the embedded Kafka needs of this machine: Java, two ports, a look at processes."""
+"""Java, free ports and processes of this machine, for the embedded Kafka."""
 
 from __future__ import annotations
 

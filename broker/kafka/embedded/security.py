@@ -1,6 +1,6 @@
-"""What makes the embedded Kafka a secure one: certificates, users, and what each of them may do.
+"""Security of the embedded Kafka: certificates, users, and what each of them may do.
 
-Everything that it generates lies in one folder, which only its owner may read::
+Everything that it generates is in one folder, which only its owner may read::
 
     ca.pem                      what clients trust
     {admin,writer,reader}.toml  settings of a client: --conf …/reader.toml
@@ -51,7 +51,7 @@ class Security:
     Parameters
     ----------
     folder
-        Where they are; made when first wanted.
+        Where they are; made when first needed.
     input_topic
         The writer may read it, and the simulator, as the writer, write it.
     output_prefix

@@ -27,9 +27,10 @@ from broker.spark.types import to_arrow_schema, to_spark_schema
 from broker.surveys import Survey, add_survey
 from broker.tables.declaration import check_schema
 from broker.tables.ledger_row import ModuleCount
-from broker.tables.science_schema import science_schema
+from broker.tables.science_schema import INGEST, science_schema
 
 _PASS = "_pass"
+_RA, _DEC = "_ra_deg", "_dec_deg"
 _INPUTS = ("alert_id", "object_id", "healpix29", "ingest", "night")
 
 
@@ -86,6 +87,8 @@ class ScienceColumns:
         Schema of the science table.
     inputs
         Columns of the raw table that come along.
+    position
+        Right ascension and declination, which may come from records that do not come along.
     computed
         The result of the pass, a struct.
     measures
@@ -97,6 +100,7 @@ class ScienceColumns:
     science: SciencePass
     declared: pa.Schema
     inputs: tuple[str, ...]
+    position: tuple[Column, ...]
     computed: Column
     measures: tuple[Column, ...]
     columns: tuple[Column, ...]
@@ -114,6 +118,7 @@ class ScienceColumns:
             science=science,
             declared=declared,
             inputs=(*_INPUTS, *survey.science.records),
+            position=(F.expr(survey.ra_deg).alias(_RA), F.expr(survey.dec_deg).alias(_DEC)),
             computed=_run_pass(survey, settings, science).alias(_PASS),
             measures=tuple(_measures(science)),
             columns=tuple(
@@ -132,7 +137,7 @@ class ScienceColumns:
         carried: Sequence[str] = (),
     ) -> DataFrame:
         """Science rows of raw rows; see `apply_modules`."""
-        computed = alerts.select(*self.inputs, *carried, self.computed)
+        computed = alerts.select(*self.inputs, *self.position, *carried, self.computed)
         if measured is not None:
             computed = computed.observe(measured, *self.measures)
         timed = computed.withColumn("science_at", time_of_batch(science_at, "night"))
@@ -183,11 +188,11 @@ def _run_pass(survey: Survey, settings: ScienceSettings, science: SciencePass) -
 
 def _columns_outside(survey: Survey, science: SciencePass) -> dict[str, Column]:
     """Columns that need no Python."""
-    ingest = ("topic", "partition", "offset", "kafka_timestamp")
+    ingest = tuple(field.name for field in INGEST)
     return {
         "survey": F.lit(survey.name),
-        "ra_deg": F.expr(survey.ra_deg),
-        "dec_deg": F.expr(survey.dec_deg),
+        "ra_deg": F.col(_RA),
+        "dec_deg": F.col(_DEC),
         "provenance": _provenance(science),
         "ingest": F.struct(*(F.col(f"ingest.{name}") for name in ingest)),
         "raw_at": F.col("ingest.batch_time"),

@@ -152,7 +152,7 @@ class LinePoints:
         )
 
 
-@np.errstate(all="ignore")
+@np.errstate(all="ignore")  # groups without points divide by nothing, and have no line
 def fit_lines(points: LinePoints) -> Lines:
     """Weighted straight line of each group; none for fewer than 2 points or a span ≤ 1 h.
 

@@ -1,4 +1,4 @@
-"""What catalogues list near each alert: Pan-STARRS, Gaia and the reference image.
+"""Catalogue sources near each alert: Pan-STARRS, Gaia and the reference image.
 
 Field sources are a Poisson process whose density falls with Galactic latitude as in the real
 packets (nine Pan-STARRS sources within 30 arcsec in the median, two at the poles, a hundred in the

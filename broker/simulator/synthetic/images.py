@@ -37,7 +37,7 @@ def image_columns(observed: Observed, alert: Ints, exposure: Ints) -> Columns:
 
 
 def photometric_columns(image: Draws, fid: Ints, columns: Columns, gal_lat: Floats) -> Columns:
-    """What only the alert itself says about its image's calibration."""
+    """Calibration columns of an image that only the alert itself has, not its history."""
     crowd = np.exp(-np.abs(gal_lat) / 12.0)
     shift = np.where(fid == 1, -0.05, 0.07)
     return {

@@ -1,4 +1,4 @@
-"""What the survey knew about each alert's object by the time of the alert.
+"""Observations of each alert's object that the survey had by the time of the alert.
 
 For a chunk of alerts, one population after the other: positions, the light curve measured in all
 exposures of the last month, the number and first day of all detections before.

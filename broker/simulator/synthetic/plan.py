@@ -69,7 +69,7 @@ class SyntheticSurvey:
         return self.footprint.place(draws, self._spreads[population])
 
     def sources(self, draws: Draws, places: Places) -> Sources:
-        """What the populations need to know about places and times."""
+        """Extinction, latitude and times at these places, as the populations need them."""
         gal_lat = places.gal_lat
         return Sources(
             draws,

@@ -57,7 +57,7 @@ _NOISE = np.lib.stride_tricks.sliding_window_view(
 
 @dataclass(frozen=True)
 class _Scene:
-    """What lies in each stamp; shape (K, S): offsets from the centre in pixels, counts, width."""
+    """Sources in each stamp; shape (K, S): offsets from the centre in pixels, counts, width."""
 
     x: Floats
     y: Floats

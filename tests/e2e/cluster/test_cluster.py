@@ -84,7 +84,7 @@ def test_every_stage_runs_from_the_archive_though_a_worker_is_lost_in_mid_batch(
     assert "Lost executor" in job.text
     assert_worked_from_the_archive(cluster)
     assert site.raw_by_duckdb() == positions(topic, 100, PARTITIONS)
-    assert site.published() == site.expected()
+    assert site.sent() == site.expected()
     assert site.expected()["everything"] == list(range(100))
 
 
@@ -125,4 +125,4 @@ def assert_same(there: ClusterSite, here: ClusterSite) -> None:
         assert list(map(str, rows)) == list(map(str, here.rows(table)))
     names = list(FILTERS)
     assert str(there.alerts_out(names)) == str(here.alerts_out(names))
-    assert there.published() == there.expected()
+    assert there.sent() == there.expected()

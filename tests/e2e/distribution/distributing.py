@@ -23,9 +23,10 @@ from broker.kafka.embedded.server import EmbeddedKafka
 from broker.kafka.reader import read_committed
 from broker.tables.ledger import Ledger
 from broker.tables.ledger_row import LedgerRow
+from tests.builders import write_batches
 from tests.e2e.site import ROOT, Job, Site
 from tests.job_environ import job_environ
-from tests.science_rows import science_rows, write_batches
+from tests.science_rows import science_rows
 
 _PATIENCE_SECONDS = 900.0
 SHIPPED = ROOT / "conf" / "filters"
@@ -146,7 +147,7 @@ class DistributeSite(Site):
                 found[written["name"]] = [row[0] for row in duckdb.sql(query).fetchall()]
         return found
 
-    def published(self) -> dict[str, list[int]]:
+    def sent(self) -> dict[str, list[int]]:
         """Alerts of each filter's topic; one that is there twice is listed twice."""
         return {
             name: sorted(int(header(message, "alert_id")) for message in self._messages(name))
@@ -156,7 +157,7 @@ class DistributeSite(Site):
     def check_exactly_once(self) -> None:
         """Every topic holds exactly what its filter selects, and the audit agrees."""
         expected = self.expected()
-        assert self.published() == expected
+        assert self.sent() == expected
         code, findings = self.audit("--deep")
         assert code == 0, [finding for finding in findings if not finding["holds"]]
         sent = sum(len(ids) for ids in expected.values())

@@ -1,7 +1,8 @@
-"""distribute where a test wants its own: bad filters, another survey, every kind of death."""
+"""distribute with sites of a test's own: bad or renamed filters, another survey, every death."""
 
 from __future__ import annotations
 
+import json
 import random
 import signal
 import time
@@ -61,9 +62,33 @@ def test_no_filter_file_stops_the_others_and_changes_are_taken_in_between_batche
         (site.filters / f"{name}.toml").unlink()
     site.write_filter("bright", "mag < 17")
     expected = site.expected()
-    assert site.published()["bright"] == expected["bright"]
+    assert site.sent()["bright"] == expected["bright"]
     second_batch = [number for number in expected["faint"] if number in _ids_of(site, 1)]
-    assert site.published()["faint"] == second_batch != []
+    assert site.sent()["faint"] == second_batch != []
+
+
+def test_a_renamed_filter_continues_in_a_topic_that_topics_names(
+    own_site: Callable[..., DistributeSite], spark: SparkSession
+) -> None:
+    site = own_site(filters="none")
+    site.write_filter("ztf_bright", "mag < 17")
+    site.fill(60, 1)
+    assert site.run_in_process(spark, "distribute").code == 0
+    (site.filters / "ztf_bright.toml").rename(site.filters / "bright.toml")
+    site.write_filter("bright", "mag < 17")
+    site.fill(60, 1, first=60)
+    assert site.run_in_process(spark, "distribute").code == 0
+    old, new = site.topic_of("ztf_bright"), site.topic_of("bright")
+    shown = json.JSONDecoder().raw_decode(site.nightjar("topics", "--json").text)[0]
+    lines = {line["topic"]: line for line in shown}
+    assert (lines[old]["active"], lines[old]["continued_as"]) == (False, new)
+    assert (lines[new]["active"], lines[new]["continued_as"]) == (True, None)
+    assert lines[old]["alerts"] == len(site.messages("ztf_bright")) > 0
+    assert lines[new]["alerts"] == len(site.messages("bright")) > 0
+    code, findings = site.audit("--deep")
+    assert code == 0, [finding for finding in findings if not finding["holds"]]
+    sent = lines[old]["alerts"] + lines[new]["alerts"]
+    assert any(f"{sent} messages in 2 topics" in finding["summary"] for finding in findings)
 
 
 def test_elasticc_gets_an_answer_to_every_alert_under_its_own_key(

@@ -158,7 +158,7 @@ def test_whoever_has_no_right_reads_nothing(site: Site, secure: EmbeddedKafka) -
     assert f"has no topic {INPUT} that reader may see" in wrong_topic.text
     wrong_group = command(secure, "consume", OUTPUT, *brief, "--group", "others", *servers(secure))
     assert wrong_group.code == 3
-    assert "using the consumer group is not allowed" in wrong_group.reason
+    assert "this user may not use the consumer group" in wrong_group.reason
     for topic in (INPUT, OUTPUT):
         assert error_of_reading(stranger(secure), topic, "open-1") in REFUSALS
     reader = secure_options(secure, READER)

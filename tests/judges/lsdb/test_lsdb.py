@@ -12,7 +12,7 @@ from astropy.coordinates import SkyCoord
 
 from broker.commands.app import main
 from broker.query import Archive
-from tests.closing import fill
+from tests.builders import fill
 from tests.judges.environment import judge_python, run_judge
 
 # Written for lsdb's own Python; prints what the test compares.

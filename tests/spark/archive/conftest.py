@@ -28,7 +28,7 @@ from broker.tables.closed_nights import ClosedNight
 from broker.tables.ledger import Ledger
 from broker.tables.ledger_row import LedgerRow, OffsetRange
 from broker.tables.storage import Storage
-from tests.closing import fill
+from tests.builders import commit_batch, fill
 from tests.science_rows import NIGHTS
 
 SYNTHETIC_NIGHTS = (20240910, 20240911)
@@ -84,9 +84,7 @@ class Site:
         publisher.finish(attempt, row)
         Raw2Science(self.spark, self.settings, lambda: None)._run(row, ARRIVAL)
         written = Ledger(self.storage).row("science", key).written
-        publisher = Publisher(self.storage, "distribute")
-        sent = LedgerRow("ztf", "distribute", key, ARRIVAL, 1.0, written, 0)
-        publisher.finish(publisher.attempt(key), sent)
+        commit_batch(self.storage, "distribute", key, read=written, batch_time=ARRIVAL)
 
     def reprocess(
         self, nights: NightRange | None = None, modules: Sequence[str] = (), **science: Any

@@ -20,15 +20,10 @@ from broker.errors import CheckFailed, LedgerError
 from broker.sinks import night_version
 from broker.tables.closed_nights import ClosedNights, to_table
 from broker.tables.science_ids import ScienceIds
-from tests.closing import (
-    archived_rows,
-    archived_rows_by_pyarrow,
-    commit,
-    on_the_sky,
-    online_rows,
-)
-from tests.science_rows import NIGHTS, science_rows
+from tests.builders import commit_alerts
+from tests.science_rows import NIGHTS, on_the_sky, science_rows
 from tests.spark.archive.conftest import NOW, Site
+from tests.stored_rows import archived_rows, archived_rows_by_pyarrow, online_rows
 from tests.unit.sinks.mortal import Killed
 
 NIGHT = NIGHTS[0]
@@ -197,7 +192,7 @@ def test_batches_that_a_stage_has_not_finished_stay_online(
     (done,) = site.fill(range(20), 1)
     for number, stages in enumerate((["raw"], ["raw", "science"]), start=1):
         rows = on_the_sky(science_rows("ztf", range(number * 20, number * 20 + 20)))
-        commit(site.storage, f"abcdef01-{number:06d}", rows, stages)
+        commit_alerts(site.storage, f"abcdef01-{number:06d}", rows, stages)
     state = site.close()
     assert state is not None
     assert state.keys == {done}
@@ -211,7 +206,7 @@ def test_batches_that_a_stage_has_not_finished_stay_online(
 def test_a_key_that_looks_like_a_number_stays_as_it_is(make_site: Callable[[], Site]) -> None:
     site = make_site()
     key = "1234567e-000003"
-    commit(site.storage, key, on_the_sky(science_rows("ztf", list(range(20)))))
+    commit_alerts(site.storage, key, on_the_sky(science_rows("ztf", list(range(20)))))
     assert site.close() is not None
     assert {row[2] for row in archived_rows(site.root)} == {key}
 

@@ -24,8 +24,8 @@ from pyspark.sql import SparkSession
 
 from broker.archive.tidy import remove_taken_batches
 from broker.query import Archive
-from tests.closing import commit, fill, on_the_sky
-from tests.science_rows import NIGHTS, science_rows
+from tests.builders import commit_alerts, fill
+from tests.science_rows import NIGHTS, on_the_sky, science_rows
 from tests.spark.archive.conftest import NOW, Site
 
 AREAS = ("online/raw", "online/science", "archive/raw", "archive/science")
@@ -146,7 +146,7 @@ def test_every_reader_sees_whole_nights_at_every_moment(
     fill(site.root, range(40), 1)
     site.close()
     waiting = on_the_sky(science_rows("ztf", range(40, 60)))
-    commit(site.storage, "abcdef01-000001", waiting, ("raw", "science"))
+    commit_alerts(site.storage, "abcdef01-000001", waiting, ("raw", "science"))
     poll, done = Poll(site), threading.Event()
     states: dict[tuple[str, int], list[list[Row]]] = defaultdict(list)
 

@@ -20,8 +20,8 @@ from broker.errors import SettingsError, UsageError
 from broker.nights import NightRange
 from broker.science.modules import slope
 from broker.tables.closed_nights import ClosedNights
-from tests.closing import archived_rows
 from tests.spark.archive.conftest import ALERTS, LATER, SYNTHETIC_NIGHTS, Site
+from tests.stored_rows import archived_rows
 from tests.unit.sinks.mortal import Killed
 
 

@@ -1,4 +1,4 @@
-"""Science rows of recorded packets in a tree as the stages write it, and filters over them."""
+"""Science rows of recorded or synthetic packets, as the stages write them; filters over them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from broker.filters.check import CheckedFilter, Checker
 from broker.filters.definition import FilterFile, read_filter
 from broker.science.engine.apply import apply_modules
 from broker.science.engine.science_pass import SciencePass
-from broker.settings import PROJECT_ROOT, ScienceSettings
+from broker.settings import ScienceSettings
 from broker.spark.types import to_spark_schema
 from broker.surveys import get_survey
 from broker.tables.science_schema import science_schema
@@ -93,20 +93,20 @@ def write_filter(folder: Path, name: str, where: str, survey: str = "ztf", more:
 
 
 @pytest.fixture(scope="session")
-def ztf(spark: SparkSession, shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Tables:
-    """All recorded ZTF alerts, with a made-up classifier's opinion."""
-    packets = ztf_packets(shared_data)
+def ztf(
+    spark: SparkSession, recorded_data: Path | None, tmp_path_factory: pytest.TempPathFactory
+) -> Tables:
+    """All recorded ZTF alerts, or synthetic ones, with made-up class probabilities."""
+    packets = ztf_packets(recorded_data)
     return write_tables(spark, tmp_path_factory.mktemp("ztf"), "ztf", packets)
 
 
 @pytest.fixture(scope="session")
 def elasticc(
-    spark: SparkSession, shared_data: Path, tmp_path_factory: pytest.TempPathFactory
+    spark: SparkSession, recorded_data: Path | None, tmp_path_factory: pytest.TempPathFactory
 ) -> Tables:
-    """Some nights of ELAsTiCC, with a made-up classifier's opinion."""
-    archives = sorted((shared_data / "elasticc" / "fink").glob("NITE*.tar.gz"))[:30]
-    schema = PROJECT_ROOT / "schemas" / "elasticc" / "0.9"
-    packets = [packet for archive in archives for packet in elasticc_packets(archive, schema)]
+    """Some nights of ELAsTiCC, or synthetic alerts, with made-up class probabilities."""
+    packets = elasticc_packets(recorded_data, nights=30, at_most=60)
     return write_tables(spark, tmp_path_factory.mktemp("elasticc"), "elasticc", packets)
 
 

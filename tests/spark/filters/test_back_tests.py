@@ -18,7 +18,7 @@ from broker.filters.check import CheckedFilter, Checker
 from broker.filters.clauses import Clause, split_clauses
 from broker.nights import NightRange
 from broker.tables.files import batch_column_metadata
-from broker.tables.read_spark import rows_of_table
+from broker.tables.read_spark import retry_action, rows_of_table
 from broker.tables.storage import Storage
 from tests.spark.filters.conftest import BATCH, Tables, selected, write_filter
 
@@ -210,6 +210,29 @@ def test_batches_that_the_archive_has_taken_are_read_there_alone(
     ids = [row["alert_id"] for row in read.select("alert_id").collect()]
     assert sorted(ids) == sorted(table["alert_id"].slice(0, 3).to_pylist())
     assert read.columns == ztf.schema.names
+
+
+def test_a_night_that_is_replaced_before_it_is_read_is_listed_again(
+    ztf: Tables, checker: Checker, tmp_path: Path
+) -> None:
+    night = tmp_path / "online/science/night=20200101"
+    table = ds.dataset(ztf.folder, partitioning="hive").to_table().drop_columns(["night", "batch"])
+    write(night / "batch=0123abcd-000001", table.slice(0, 2))
+    tries = 0
+
+    def count_when_replaced() -> int:
+        nonlocal tries
+        tries += 1
+        read = rows_of_table(
+            checker.session, Storage(str(tmp_path)), "science", NightRange(), ztf.schema
+        )
+        if tries == 1:
+            (night / "batch=0123abcd-000001/part.parquet").unlink()
+            write(night / "batch=0123abcd-000002", table.slice(0, 3))
+        return len(read.select("alert_id").collect())
+
+    assert retry_action(count_when_replaced) == 3
+    assert tries == 2
 
 
 def test_nights_without_rows_are_a_usage_error(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from broker.filters.check import items, plan_nodes
 from broker.pipeline.outgoing import Packets
+from broker.spark.jvm import items, plan_nodes
 from broker.surveys import get_survey
 from tests.spark.filters.conftest import Tables, write_filter
 

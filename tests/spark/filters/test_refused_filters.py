@@ -116,7 +116,7 @@ OUTSIDE = [
     ("mag / mag_err > 5", "7:1: mag / mag_err by 0 is null here"),
     ("alert_id % candidate.fid = 0", "7:1: alert_id % candidate.fid by 0 is null here"),
     ("1 / 0 > 1", "7:1: 1 / 0 by 0 is null here"),
-    ("band > 3", "7:1: band > 3 takes text for a number"),
+    ("band > 3", "7:1: band > 3 reads text as a number"),
     ('band = "g"', "7:1: DuckDB does not read this where"),
 ]
 

@@ -16,8 +16,8 @@ from broker.commands.app import main
 from broker.nights import NightRange
 from broker.tables.ledger_row import LedgerRow, OffsetRange
 from broker.tables.storage import Storage
-from tests.closing import fill
-from tests.unit.audit.batches import BATCH_TIME, TOPIC, publish
+from tests.builders import TOPIC, commit_offsets, fill
+from tests.science_rows import AT
 
 FIRST, SECOND = "aaaaaaaa-000000", "aaaaaaaa-000001"
 
@@ -26,8 +26,8 @@ FIRST, SECOND = "aaaaaaaa-000000", "aaaaaaaa-000001"
 def storage(tmp_path: Path) -> Storage:
     """Two batches: eleven records, of which one was refused."""
     storage = Storage(str(tmp_path))
-    publish(storage, FIRST, {20240706: [0, 1, 2], 20240707: [4]}, {3: "empty"})
-    publish(storage, SECOND, {20240707: range(5, 11)})
+    commit_offsets(storage, FIRST, {20240706: [0, 1, 2], 20240707: [4]}, {3: "empty"})
+    commit_offsets(storage, SECOND, {20240707: range(5, 11)})
     return storage
 
 
@@ -43,9 +43,7 @@ def rows(*spans: tuple[int, int], partition: int = 0) -> Iterator[LedgerRow]:
     for number, (start, until) in enumerate(spans):
         offsets = (OffsetRange(TOPIC, partition, start, until, until),)
         count = until - start
-        yield LedgerRow(
-            "ztf", "raw", f"a-{number:06d}", BATCH_TIME, 1.0, count, count, offsets=offsets
-        )
+        yield LedgerRow("ztf", "raw", f"a-{number:06d}", AT, 1.0, count, count, offsets=offsets)
 
 
 def test_every_equation_holds_when_nothing_is_lost_or_doubled(storage: Storage) -> None:
@@ -107,7 +105,7 @@ def test_partitions_are_told_apart() -> None:
 
 def test_a_count_that_does_not_add_up_is_named(tmp_path: Path) -> None:
     storage = Storage(str(tmp_path))
-    row = publish(storage, FIRST, {20240706: [0, 1, 2]}, read=4)
+    row = commit_offsets(storage, FIRST, {20240706: [0, 1, 2]}, read=4)
     finding = check_ingest([row])
     assert finding.differences == (f"batch {FIRST}: 4 read, 3 raw rows, 0 quarantined",)
 
@@ -151,7 +149,9 @@ def test_rows_without_a_ledger_row_are_named_and_counted_as_repeats(
     storage: Storage, tmp_path: Path
 ) -> None:
     shutil.rmtree(tmp_path / "ledger")
-    publish(storage, "bbbbbbbb-000000", {20240706: [0, 1, 2], 20240707: range(4, 11)}, {3: "empty"})
+    commit_offsets(
+        storage, "bbbbbbbb-000000", {20240706: [0, 1, 2], 20240707: range(4, 11)}, {3: "empty"}
+    )
     findings = audit(storage, deep=True)
     assert broken(findings) == [
         f"raw, night 20240706, batch {FIRST}: 3 rows in files, 0 in the ledger",
@@ -176,19 +176,19 @@ def test_offsets_that_kafka_keeps_for_itself_are_not_missed(tmp_path: Path) -> N
     # Of ten offsets eight held a record: two ends of transactions.
     spans = (OffsetRange(TOPIC, 0, 0, 10, 10),)
     storage = Storage(str(tmp_path))
-    publish(storage, FIRST, {20240706: range(8)}, offsets=spans)
+    commit_offsets(storage, FIRST, {20240706: range(8)}, offsets=spans)
     assert broken(audit(storage, deep=True)) == []
 
 
 def test_a_packet_that_was_replayed_twice_is_named(storage: Storage) -> None:
     for key in ("replay-000000", "replay-000001"):
-        publish(storage, key, {20240707: [3]}, stage="replay")
+        commit_offsets(storage, key, {20240707: [3]}, stage="replay")
     text = f"topic {TOPIC}, partition 0, offset 3: replayed 2 times"
     assert text in broken(audit(storage, deep=True))
 
 
 def test_replayed_packets_belong_to_the_replays_own_batch(storage: Storage) -> None:
-    publish(storage, "replay-000000", {20240707: [3]}, stage="replay")
+    commit_offsets(storage, "replay-000000", {20240707: [3]}, stage="replay")
     findings = audit(storage, deep=True)
     assert broken(findings) == []
     positions = summaries(findings)["per batch: each offset once, in raw or in quarantine"]

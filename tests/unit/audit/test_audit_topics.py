@@ -17,7 +17,8 @@ from broker.sinks.marker_topic import MarkerTopic, SentFilter
 from broker.tables.ledger import Ledger
 from broker.tables.ledger_row import FilterCount, LedgerRow
 from broker.tables.storage import Storage
-from tests.science_rows import AT, science_rows, write_batches
+from tests.builders import write_batches
+from tests.science_rows import AT, science_rows
 
 WHERE = {"d0": "alert_id % 2 = 0", "d1": "mag < 17"}
 BATCH = 20

@@ -107,7 +107,7 @@ def test_anything_else_is_refused_before_any_alert_is_read(text: str) -> None:
 
 
 def test_a_between_that_cannot_be_read_says_how_to_write_it() -> None:
-    with pytest.raises(UsageError, match=r"wants brackets: \(a - b\) between 0 and 2"):
+    with pytest.raises(UsageError, match=r"needs brackets: \(a - b\) between 0 and 2"):
         Where("candidate.drb - candidate.fid between 0 and 2")
     assert Where("(candidate.fid - candidate.drb) between 0 and 2")(ALERT)
     with pytest.raises(UsageError, match="write low <= x and x <= high"):

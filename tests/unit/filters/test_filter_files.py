@@ -85,7 +85,7 @@ def test_a_place_is_in_the_where_though_the_description_says_the_same(tmp_path: 
         '"""\nmag < 18\n  AND is_positive\n"""', '"mag"'
     )
     file = read_filter(write(tmp_path, text))
-    assert file.place(0) == f"{tmp_path}/bright.toml:5:10"
+    assert file.location(0) == f"{tmp_path}/bright.toml:5:10"
 
 
 def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
@@ -116,10 +116,10 @@ def test_the_digest_changes_with_what_decides_and_with_nothing_else(tmp_path: Pa
 def test_a_place_in_the_where_is_a_line_and_column_of_the_file(tmp_path: Path) -> None:
     file = read_filter(write(tmp_path, GOOD))
     start = file.filter.where.index("is_positive")
-    assert file.place(start) == f"{tmp_path}/bright.toml:7:7"
+    assert file.location(start) == f"{tmp_path}/bright.toml:7:7"
 
 
 def test_a_where_with_escapes_is_placed_within_itself(tmp_path: Path) -> None:
     text = GOOD.replace('"""\nmag < 18\n  AND is_positive\n"""', '"mag < 18\\nAND x"')
     file = read_filter(write(tmp_path, text))
-    assert file.place(13) == f"{tmp_path}/bright.toml: where, line 2, column 5"
+    assert file.location(13) == f"{tmp_path}/bright.toml: where, line 2, column 5"

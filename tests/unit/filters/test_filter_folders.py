@@ -75,9 +75,17 @@ def test_the_own_folder_is_read_after_the_shipped_one(tmp_path: Path) -> None:
     assert names(folders) == [("ztf", "b"), ("ztf", "a")]
 
 
-def test_without_an_own_folder_only_the_shipped_filters_are_read() -> None:
-    folders = FilterFolders.of(load_settings("ztf", environ={}).filters)
+@pytest.mark.parametrize("words", [(), ("filters.own_folder=",)])
+def test_without_an_own_folder_only_the_shipped_filters_are_read(words: tuple[str, ...]) -> None:
+    folders = FilterFolders.of(load_settings("ztf", overrides=words, environ={}).filters)
     assert folders == SHIPPED
+
+
+def test_an_own_folder_in_a_settings_file_starts_at_that_file(tmp_path: Path) -> None:
+    conf = tmp_path / "site.toml"
+    conf.write_text('[filters]\nown_folder = "mine"\n')
+    settings = load_settings("ztf", conf, environ={}).filters
+    assert FilterFolders.of(settings).folders == (*SHIPPED.folders, tmp_path / "mine")
 
 
 def test_a_name_in_both_folders_is_an_error_that_names_both_files(tmp_path: Path) -> None:

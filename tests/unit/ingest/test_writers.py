@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.ingest.writers import align, inlined, reader_schema
+from broker.ingest.writers import align, reader_schema
+from broker.packets.inline import inlined
 from broker.packets.schemas import canonical, parse_schema, schema_text
 from broker.surveys import SURVEYS, Survey, get_survey
 from tests.crafted import elasticc_record, pgir_record, schema_of, winter_record, ztf_record

@@ -6,7 +6,7 @@ import pytest
 
 from broker.pipeline.distribute import log_distributed
 from broker.tables.ledger_row import FilterCount
-from tests.unit.sinks.batches import row
+from tests.builders import row
 
 
 def line(caplog: pytest.LogCaptureFixture, *matched: int) -> str:

@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from broker.pipeline.metrics import QueryProgress, StageMetrics, names
 from broker.tables.storage import Storage
-from tests.unit.pipeline.batches import STAGES, commit, commit_everywhere
+from tests.builders import STAGES, commit_arrivals, commit_everywhere
 
 Scrape = dict[tuple[str, ...], float]
 # A progress report of Spark 4.1 over Kafka, shortened.
@@ -93,8 +93,8 @@ def test_what_a_stage_has_left_to_do_is_its_lag(storage: Storage) -> None:
     now = time.time()
     metrics = scrape(storage)
     commit_everywhere(storage, "aaaaaaaa-000000", now - 60)
-    commit(storage, "raw", "aaaaaaaa-000001", [now] * 4, now - 30)
-    commit(storage, "replay", "bbbbbbbb-000000", [now], now - 20)
+    commit_arrivals(storage, "raw", "aaaaaaaa-000001", [now] * 4, now - 30)
+    commit_arrivals(storage, "replay", "bbbbbbbb-000000", [now], now - 20)
     found = samples(metrics)
     assert found["nightjar_lag_alerts", "science"] == 5
     assert found["nightjar_lag_seconds", "science"] == pytest.approx(30, abs=2)

@@ -17,7 +17,8 @@ from astropy.io import fits
 
 from broker.errors import UsageError
 from broker.query import Archive
-from tests.unit.query.tables import NIGHT, put_archive, put_online, rows
+from tests.builders import NIGHT, put_archive, put_online
+from tests.science_rows import plain_rows
 
 # Above 2**53, where doubles have gaps.
 BIG = 2_800_000_000_000_000_001
@@ -27,10 +28,11 @@ ONE, TWO, THREE = BIG, BIG + 1, BIG + 2
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """Batch a in the archive and still online, b online, c of the next night."""
-    put_archive(tmp_path, {"a": rows([ONE, TWO], object_id=["ZTF1", "ZTF2"])})
-    put_online(tmp_path, "a", rows([ONE, TWO], object_id=["ZTF1", "ZTF2"]))
-    put_online(tmp_path, "b", rows([THREE], object_id=["ZTF1"], mjd=[60_498.5]))
-    put_online(tmp_path, "c", rows([BIG + 3], object_id=["ZTF1"], mjd=[60_500.0]), NIGHT + 1)
+    put_archive(tmp_path, {"a": plain_rows([ONE, TWO], object_id=["ZTF1", "ZTF2"])})
+    put_online(tmp_path, "a", plain_rows([ONE, TWO], object_id=["ZTF1", "ZTF2"]))
+    put_online(tmp_path, "b", plain_rows([THREE], object_id=["ZTF1"], mjd=[60_498.5]))
+    later = plain_rows([BIG + 3], object_id=["ZTF1"], mjd=[60_500.0])
+    put_online(tmp_path, "c", {NIGHT + 1: later})
     return tmp_path
 
 
@@ -54,7 +56,7 @@ def test_archive_and_online_are_one_table_without_a_row_twice(root: Path) -> Non
 def test_it_stays_so_when_a_batch_moves(root: Path) -> None:
     archive = Archive(root)
     everything = sorted(ids(archive.sql("SELECT alert_id FROM science")))
-    put_archive(root, {"b": rows([THREE], object_id=["ZTF1"])}, "bbbbbbbb")
+    put_archive(root, {"b": plain_rows([THREE], object_id=["ZTF1"])}, "bbbbbbbb")
     assert sorted(ids(archive.sql("SELECT alert_id FROM science"))) == everything
     for batch in "ab":
         shutil.rmtree(root / f"online/science/night={NIGHT}/batch={batch}")
@@ -69,7 +71,7 @@ def test_an_objects_alerts_of_all_nights_come_by_time(root: Path) -> None:
 
 
 def test_ids_and_counts_are_whole_numbers_where_some_are_missing(root: Path) -> None:
-    put_online(root, "d", rows([BIG + 4], n_detections=pa.array([7], pa.int32())))
+    put_online(root, "d", plain_rows([BIG + 4], n_detections=pa.array([7], pa.int32())))
     found = Archive(root).night(NIGHT, ["alert_id", "n_detections"])
     assert found["alert_id"].dtype == pd.Int64Dtype()
     assert found["n_detections"].dtype == pd.Int32Dtype()
@@ -114,8 +116,10 @@ def test_a_detection_of_many_alerts_is_in_the_light_curve_once(tmp_path: Path) -
         point(4.0, 17.0, "detection", TWO),
     ]
     third = [point(3.0, 19.0, "detection", None), point(5.0, 16.0, "forced", None)]
-    curves = pa.array([first, second, third], rows([1])["lightcurve"].type)
-    put_online(tmp_path, "a", rows([ONE, TWO, THREE], object_id=["ZTF1"] * 3, lightcurve=curves))
+    curves = pa.array([first, second, third], plain_rows([1])["lightcurve"].type)
+    put_online(
+        tmp_path, "a", plain_rows([ONE, TWO, THREE], object_id=["ZTF1"] * 3, lightcurve=curves)
+    )
     found = Archive(tmp_path).light_curve("ZTF1")
     assert found[["mjd", "kind"]].to_numpy().tolist() == [
         [1.0, "upper_limit"],
@@ -128,9 +132,9 @@ def test_a_detection_of_many_alerts_is_in_the_light_curve_once(tmp_path: Path) -
 
 
 def test_columns_that_older_rows_lack_are_null(tmp_path: Path) -> None:
-    put_archive(tmp_path, {"a": rows([1])})
-    put_online(tmp_path, "b", rows([2], extra=["new"]))
-    put_online(tmp_path, "c", rows([3]))
+    put_archive(tmp_path, {"a": plain_rows([1])})
+    put_online(tmp_path, "b", plain_rows([2], extra=["new"]))
+    put_online(tmp_path, "c", plain_rows([3]))
     found = Archive(tmp_path, "arrow").sql("SELECT alert_id, extra FROM science ORDER BY 1")
     assert isinstance(found, pa.Table)
     assert found["extra"].to_pylist() == [None, "new", None]
@@ -142,7 +146,7 @@ def test_images_come_from_the_packet_that_the_row_was_made_of(tmp_path: Path) ->
         fits.PrimaryHDU(np.full((3, 4), value, np.float32)).writeto(stream)
         return gzip.compress(stream.getvalue())
 
-    science = rows([ONE])
+    science = plain_rows([ONE])
     put_online(tmp_path, "a", science)
     place = science["ingest"].to_pylist()[0]
     repeat = {**place, "offset": place["offset"] + 1}

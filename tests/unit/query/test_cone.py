@@ -13,7 +13,8 @@ from astropy.coordinates import SkyCoord
 from broker.errors import UsageError
 from broker.query import Archive
 from broker.query.cone import cell_ranges
-from tests.unit.query.tables import put_archive, put_online, rows
+from tests.builders import put_archive, put_online
+from tests.science_rows import plain_rows
 
 # Where coordinates or cells have their seams: RA 0, poles, corners of base cells, and elsewhere.
 PLACES = [
@@ -42,7 +43,9 @@ def sky(tmp_path_factory: pytest.TempPathFactory) -> tuple[Archive, SkyCoord]:
     ids = np.arange(len(ra))
     root = tmp_path_factory.mktemp("sky")
     some = {"a": ids[::2], "b": ids[1::2]}
-    tables = {key: rows(part, ra_deg=ra[part], dec_deg=dec[part]) for key, part in some.items()}
+    tables = {
+        key: plain_rows(part, ra_deg=ra[part], dec_deg=dec[part]) for key, part in some.items()
+    }
     put_archive(root, {"a": tables["a"]})
     put_online(root, "b", tables["b"])
     return Archive(root), SkyCoord(ra, dec, unit="deg")
@@ -88,7 +91,7 @@ def test_numbers_of_numpy_are_numbers(sky: tuple[Archive, SkyCoord], number: typ
 
 @pytest.mark.parametrize(("given", "meant"), [(-0.001, 359.999), (360.0001, 0.0001), (-350, 10)])
 def test_right_ascension_is_taken_modulo_360(tmp_path: Path, given: float, meant: float) -> None:
-    put_online(tmp_path, "a", rows([1], ra_deg=np.array([meant]), dec_deg=np.array([-35.72])))
+    put_online(tmp_path, "a", plain_rows([1], ra_deg=np.array([meant]), dec_deg=np.array([-35.72])))
     found = Archive(tmp_path).cone(given, -35.72, 1)
     assert found["alert_id"].to_list() == [1]
     assert found["separation_arcsec"][0] == pytest.approx(0, abs=1e-6)

@@ -16,7 +16,8 @@ from broker.commands.app import main
 from broker.errors import UsageError
 from broker.query import Archive
 from broker.query.hats import export_hats, split_sky
-from tests.unit.query.tables import NIGHT, put_archive, put_online, rows
+from tests.builders import NIGHT, put_archive, put_online
+from tests.science_rows import plain_rows
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def root(tmp_path: Path) -> Path:
     ra, dec = rng.uniform(0, 360, 300), np.degrees(np.arcsin(rng.uniform(-1, 1, 300)))
     ids = list(range(1, 301))
     names = [f"ZTF{id_ % 150}" for id_ in ids]
-    table = rows(ids, ra_deg=ra, dec_deg=dec, object_id=names)
+    table = plain_rows(ids, ra_deg=ra, dec_deg=dec, object_id=names)
     put_archive(tmp_path / "ztf", {"a": table.slice(0, 250)})
     put_online(tmp_path / "ztf", "b", table.slice(250))
     return tmp_path / "ztf"

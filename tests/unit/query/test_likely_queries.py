@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from broker.query import Archive
-from tests.unit.query.tables import NIGHT, POINT, put_archive, put_online, rows
+from tests.builders import NIGHT, put_archive, put_online
+from tests.science_rows import POINT, plain_rows
 
 N = 300
 BIG = 2_800_000_000_000_000_000
@@ -74,7 +75,7 @@ def science(numbers: range, candidate: pa.StructType) -> pa.Table:
         "ra_deg": np.linspace(0, 359, len(alerts)),
         "dec_deg": np.linspace(-80, 80, len(alerts)),
     }
-    return rows([BIG + k for k in numbers], **columns, **places)
+    return plain_rows([BIG + k for k in numbers], **columns, **places)
 
 
 def put_raw(root: Path, batch: str, table: pa.Table) -> None:
@@ -96,7 +97,7 @@ def root(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         put_online(root, "a", first)
     for key, numbers in {"b": range(100, 170), "c": range(170, 180), "d": range(180, N)}.items():
         table = science(numbers, NEW_CANDIDATE)
-        put_online(root, key, table, NIGHT + 1)
+        put_online(root, key, {NIGHT + 1: table})
         put_raw(root, key, table)
     return root
 

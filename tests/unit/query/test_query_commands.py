@@ -14,7 +14,8 @@ import pytest
 from astropy.table import Table
 
 from broker.commands.app import main
-from tests.unit.query.tables import NIGHT, SCORED, put_online, rows
+from tests.builders import NIGHT, put_online
+from tests.science_rows import SCORED, plain_rows
 
 BIG = 2_800_000_000_000_000_001
 CURVES = [[{"mjd": 1.0, "band": "g", "mag": 18.0, "kind": "detection", "alert_id": BIG}], []]
@@ -26,10 +27,10 @@ def words(tmp_path: Path) -> list[str]:
     scores = [{"label": "sn_ia", "score": 0.9, "reason": None}, None]
     verdict = pa.struct([("is_real", pa.bool_()), ("score", pa.float64())])
     code = pa.struct([("code", pa.int32())])
-    table = rows(
+    table = plain_rows(
         [BIG, BIG + 1],
         object_id=["ZTF1", "ZTF1"],
-        lightcurve=pa.array(CURVES, rows([1])["lightcurve"].type),
+        lightcurve=pa.array(CURVES, plain_rows([1])["lightcurve"].type),
         classifier=pa.array(scores, SCORED),
         real_bogus=pa.array([{"is_real": True, "score": 0.8}, None], verdict),
         solar_system=pa.array([{"code": 1}, {"code": 3}], code),

@@ -13,8 +13,8 @@ from broker.tables.layout import ledger_path
 from broker.tables.ledger import Ledger
 from broker.tables.ledger_row import FilterCount, to_table
 from broker.tables.storage import Storage
-from tests.unit.query.tables import put_online, rows
-from tests.unit.sinks.batches import row
+from tests.builders import put_online, row
+from tests.science_rows import plain_rows
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def sent(tmp_path: Path) -> Path:
     storage.write_text('where = "alert_id > 2"', "ledger/filters/old.toml")
     storage.write_text('where = "alert_id > 4"', "ledger/filters/new.toml")
     for key, digest, ids in (("a-000000", "old", [1, 2, 3]), ("a-000001", "new", [4, 5, 6])):
-        put_online(tmp_path, key, rows(ids))
+        put_online(tmp_path, key, plain_rows(ids))
         counts = (FilterCount("late_ones", digest, 1),)
         ledger_row = row(key, stage="distribute", by_filter=counts)
         storage.write_table(to_table(ledger_row), ledger_path("distribute", key))

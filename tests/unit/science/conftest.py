@@ -1,4 +1,4 @@
-"""Recorded packets and the columns that the modules make of them, computed once."""
+"""Recorded or synthetic packets, and the columns that the modules compute, once a session."""
 
 from __future__ import annotations
 
@@ -8,40 +8,33 @@ import pytest
 
 from broker.science.engine.science_pass import SciencePass
 from broker.settings import ScienceSettings
-from tests.recorded_packets import Computed, elasticc_packets, ztf_packets
+from tests.recorded_packets import (
+    Computed,
+    elasticc_packets,
+    elasticc_prototype_packets,
+    ztf_packets,
+)
 
 BUILT_IN = ("real_bogus", "solar_system", "slope")
 
 
 @pytest.fixture(scope="session")
-def ztf(shared_data: Path) -> Computed:
-    """Every real ZTF packet."""
-    return Computed(ztf_packets(shared_data), SciencePass("ztf", ScienceSettings(modules=BUILT_IN)))
+def ztf(recorded_data: Path | None) -> Computed:
+    """Every recorded ZTF packet, or synthetic ones."""
+    science = SciencePass("ztf", ScienceSettings(modules=BUILT_IN))
+    return Computed(ztf_packets(recorded_data), science)
 
 
 @pytest.fixture(scope="session")
-def elasticc(shared_data: Path, project_root: Path) -> Computed:
-    """Nights of the 2022 stream, in nJy."""
-    schema = project_root / "schemas/elasticc/0.9"
-    packets = [
-        packet
-        for archive in largest_archives(shared_data / "elasticc/fink", 12)
-        for packet in elasticc_packets(archive, schema)[:60]
-    ]
-    return Computed(packets, SciencePass("elasticc", ScienceSettings(modules=BUILT_IN)))
+def elasticc(recorded_data: Path | None) -> Computed:
+    """Nights of the 2022 stream, in nJy, or synthetic packets."""
+    science = SciencePass("elasticc", ScienceSettings(modules=BUILT_IN))
+    return Computed(elasticc_packets(recorded_data, nights=12, at_most=60), science)
 
 
 @pytest.fixture(scope="session")
-def elasticc_prototype(shared_data: Path) -> Computed:
-    """Nights of the prototype, whose fluxes have the zero point 27.5."""
-    packets = [
-        packet
-        for archive in largest_archives(shared_data / "elasticc/prototype", 25)
-        for packet in elasticc_packets(archive)
-    ]
+def elasticc_prototype(recorded_data: Path | None) -> Computed:
+    """Nights of the prototype, whose fluxes have the zero point 27.5, or synthetic packets."""
     settings = ScienceSettings(modules=BUILT_IN, flux_zero_point=27.5)
+    packets = elasticc_prototype_packets(recorded_data, nights=25)
     return Computed(packets, SciencePass("elasticc", settings))
-
-
-def largest_archives(folder: Path, n: int) -> list[Path]:
-    return sorted(folder.glob("NITE*.tar.gz"), key=lambda path: -path.stat().st_size)[:n]

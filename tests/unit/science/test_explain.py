@@ -19,12 +19,11 @@ NIGHT = pa.schema([("night", pa.int32()), ("batch", pa.string())])
 
 @pytest.fixture(scope="module")
 def root(ztf: Computed, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Storage root with a few packets in two batches of the raw table."""
+    """Storage root with two raw batches of a few packets."""
     folder = tmp_path_factory.mktemp("data")
-    for batch, packets in (("k-0", ztf.packets[:40]), ("k-1", ztf.packets[40:60])):
-        table = raw_table(packets, "ztf").append_column("batch", pa.array([batch] * len(packets)))
+    for key, packets in (("k-0", ztf.packets[:40]), ("k-1", ztf.packets[40:60])):
         ds.write_dataset(
-            table,
+            raw_table(packets, "ztf").append_column("batch", pa.array([key] * len(packets))),
             folder / "ztf/online/raw",
             format="parquet",
             partitioning=ds.partitioning(NIGHT, flavor="hive"),

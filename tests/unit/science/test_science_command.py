@@ -21,7 +21,7 @@ def science(*words: object) -> Result:
 
 def test_a_check_prints_time_nulls_and_failures_on_synthetic_alerts(tmp_path: Path) -> None:
     file = switch_on(tmp_path, "faint", **FAINT_KEYS)
-    result = science("check", file, "--alerts", 30)
+    result = science("check", file, "--sample", 30)
     assert result.exit_code == 0, result.output
     first, *rest = result.stdout.splitlines()
     assert first.startswith("faint: 30 alerts, ")
@@ -30,7 +30,7 @@ def test_a_check_prints_time_nulls_and_failures_on_synthetic_alerts(tmp_path: Pa
 
 
 def test_a_module_that_fails_is_shown_with_its_error_and_exit_1(tmp_path: Path) -> None:
-    result = science("check", switch_on(tmp_path, "picky", **PICKY_KEYS), "--alerts", 30)
+    result = science("check", switch_on(tmp_path, "picky", **PICKY_KEYS), "--sample", 30)
     assert result.exit_code == 1
     assert "× ValueError: 1 alerts are southern" in result.stdout
 
@@ -38,13 +38,13 @@ def test_a_module_that_fails_is_shown_with_its_error_and_exit_1(tmp_path: Path) 
 def test_values_that_depend_on_the_batch_are_named(tmp_path: Path) -> None:
     (tmp_path / "ranks.py").write_text("def ranks(mag):\n    return mag.rank()\n")
     keys = {"function": "ranks:ranks", "inputs": ["mag"], "returns": "double"}
-    result = science("check", switch_on(tmp_path, "ranks", **keys), "--alerts", 10)
+    result = science("check", switch_on(tmp_path, "ranks", **keys), "--sample", 10)
     assert "ranks: another value when an alert comes alone" in result.stdout
 
 
 def test_a_file_that_cannot_be_used_is_an_error_that_names_it(tmp_path: Path) -> None:
     file = switch_on(tmp_path, "faint", inputs=["redshift"], returns="double")
-    result = science("check", file, "--alerts", 5)
+    result = science("check", file, "--sample", 5)
     assert isinstance(result.exception, InputError)
     assert f"{file}: module faint reads redshift: neither a column" in str(result.exception)
 
@@ -57,7 +57,7 @@ def test_a_new_module_passes_its_test_and_its_check(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pytest", "-q", str(folder / "test_reach.py")]
     tested = subprocess.run(command, capture_output=True, text=True, check=False)
     assert "1 passed" in tested.stdout, tested.stdout + tested.stderr
-    checked = science("check", folder / "reach.toml", "--alerts", 20)
+    checked = science("check", folder / "reach.toml", "--sample", 20)
     assert checked.exit_code == 0, checked.output
     assert "failures: 0" in checked.stdout
     assert "comes alone" not in checked.stdout

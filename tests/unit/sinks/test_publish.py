@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import duckdb
+import pyarrow as pa
 import pytest
 
 from broker.errors import PublishError, SettingsError
@@ -11,10 +13,14 @@ from broker.sinks import faults
 from broker.sinks.publish import Attempt, Publisher
 from broker.tables.ledger import Ledger
 from broker.tables.storage import Storage
-from tests.unit.sinks.batches import QUARANTINE, RAW, STAGE, row, stage, visible
+from tests.builders import row, stage_rows
 from tests.unit.sinks.mortal import Killed, MortalStorage
 
 KEY = "abcdef01-000003"
+STAGE = "raw"
+# Rows of a batch, which `row` counts: ids by night for the raw table, one for the quarantine.
+RAW = {20240706: [1, 2, 3], 20240707: [4, 5]}
+QUARANTINE = {20240708: [6]}
 WHOLE = {
     "raw": [id_ for ids in RAW.values() for id_ in ids],
     "quarantine": [id_ for ids in QUARANTINE.values() for id_ in ids],
@@ -27,6 +33,27 @@ POINTS = (
     "before_commit",
     "after_commit",
 )
+
+
+def stage(attempt: Attempt) -> None:
+    """Stage the rows of `RAW` and `QUARANTINE`."""
+    for table, nights in (("raw", RAW), ("quarantine", QUARANTINE)):
+        for night, ids in nights.items():
+            n = len(ids)
+            columns = {"id": ids, "reason": ["empty"] * n, "night": [night] * n}
+            stage_rows(attempt, table, pa.table(columns))
+
+
+def visible(root: Path, key: str) -> dict[str, list[int]]:
+    """Ids of a batch that DuckDB, which reads hidden folders too, finds in each table."""
+    found = {}
+    for table, area in (("raw", "online/raw"), ("quarantine", "quarantine")):
+        files = list((root / area).rglob("*.parquet"))
+        query = f"SELECT id FROM read_parquet(?) WHERE batch = '{key}' ORDER BY id"
+        names = [str(path) for path in files]
+        rows = duckdb.execute(query, [names]).fetchall() if names else []
+        found[table] = [id_ for (id_,) in rows]
+    return found
 
 
 def write(storage: Storage, key: str = KEY) -> None:

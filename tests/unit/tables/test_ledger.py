@@ -22,7 +22,6 @@ from broker.errors import LedgerError
 from broker.tables.layout import ledger_path
 from broker.tables.ledger import Ledger
 from broker.tables.ledger_row import (
-    LEDGER_SCHEMA,
     FilterCount,
     LedgerRow,
     ModuleCount,
@@ -32,8 +31,9 @@ from broker.tables.ledger_row import (
     from_table,
     to_table,
 )
+from broker.tables.ledger_schema import LEDGER_SCHEMA
 from broker.tables.storage import Storage
-from tests.unit.sinks.batches import row
+from tests.builders import row
 
 LONG = st.integers(0, 2**63 - 1)
 NIGHT = st.integers(0, 2**31 - 1)

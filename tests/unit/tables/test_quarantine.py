@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from broker.commands.app import main
 from broker.errors import UsageError
 from broker.tables.quarantine import SHOWN, Quarantine
 from broker.tables.storage import Storage
-from tests.unit.audit.batches import ARRIVAL_NIGHT, TOPIC, publish
+from tests.builders import ARRIVAL_NIGHT, TOPIC, commit_offsets
 
 REFUSED = {3: "empty", 1: "truncated", 8: "empty"}
 
@@ -18,8 +19,8 @@ REFUSED = {3: "empty", 1: "truncated", 8: "empty"}
 def quarantine(tmp_path: Path) -> Quarantine:
     """Three refused packets, of which one has been replayed."""
     storage = Storage(str(tmp_path))
-    publish(storage, "aaaaaaaa-000000", {20240706: [0, 2]}, REFUSED)
-    publish(storage, "replay-000000", {20240706: [3]}, stage="replay")
+    commit_offsets(storage, "aaaaaaaa-000000", {20240706: [0, 2]}, REFUSED)
+    commit_offsets(storage, "replay-000000", {20240706: [3]}, stage="replay")
     return Quarantine(storage)
 
 
@@ -58,3 +59,22 @@ def test_an_empty_quarantine_is_empty(tmp_path: Path) -> None:
     assert quarantine.packets(reason="empty", night=20240706).to_pylist() == []
     with pytest.raises(UsageError, match="quarantine list"):
         quarantine.packet(TOPIC, 0, 0)
+
+
+def test_the_command_counts_by_reason_and_lists_packets(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    storage = Storage(str(tmp_path / "ztf"))
+    commit_offsets(storage, "aaaaaaaa-000000", {20240706: [0, 2]}, REFUSED)
+    commit_offsets(storage, "replay-000000", {20240706: [3]}, stage="replay")
+    words = ["quarantine", "list", "--set", f"storage.root={tmp_path}"]
+    assert main([*words, "--most", "2", "--night", str(ARRIVAL_NIGHT)]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[:3] == [
+        ["reason", "waiting", "replayed"],
+        ["empty", "1", "1"],
+        ["truncated", "1", "0"],
+    ]
+    assert lines[4] == [TOPIC, "0", "1", "truncated", "because", "of", "truncated"]
+    assert lines[5][3] == "replayed"
+    assert lines[6][:4] == ["…", "and", "1", "more"]

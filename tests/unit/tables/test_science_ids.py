@@ -8,7 +8,8 @@ import numpy as np
 
 from broker.tables.science_ids import ScienceIds
 from broker.tables.storage import Storage
-from tests.science_rows import FIRST_ID, NIGHTS, science_rows, write_batches
+from tests.builders import write_batches
+from tests.science_rows import FIRST_ID, NIGHTS, science_rows
 
 NIGHT = NIGHTS[0]  # of the even numbers
 

@@ -18,8 +18,10 @@ from tests.recorded_packets import Computed, ztf_packets
 MODULES = ("real_bogus", "solar_system", "classifier")
 
 
-def test_packets_without_score_in_the_stream_have_none_in_training(shared_data: Path) -> None:
-    packets = ztf_packets(shared_data)
+def test_packets_without_score_in_the_stream_have_none_in_training(
+    recorded_data: Path | None,
+) -> None:
+    packets = ztf_packets(recorded_data)
     rows = Computed(packets, SciencePass("ztf", ScienceSettings(modules=MODULES))).rows
     in_stream = [row["classifier"]["score"] is not None for row in rows]
     n = len(packets)

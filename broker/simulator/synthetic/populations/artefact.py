@@ -25,7 +25,7 @@ def kind_of(draws: Draws) -> Ints:
 
 
 class Artefact:
-    """What the real-bogus classifiers are there to reject."""
+    """Image artefacts, which real-bogus classifiers must reject."""
 
     name = "bogus"
     share = 0.2246

@@ -1,4 +1,4 @@
-"""What a population of sources is: where it lies, what it looks like, how its light varies."""
+"""Interface of a population of sources: its places, appearance and light curves."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Sources:
 
 @dataclass(frozen=True)
 class Counterpart:
-    """What catalogues and the reference image show at or near the source; shape (K,).
+    """Source in catalogues and the reference image at or near the position; shape (K,).
 
     ``g``, ``r`` are AB magnitudes, nan where there is nothing; ``stellarity`` is 1 for a star;
     ``radius_arcsec`` is the scale length of a galaxy, 0 for a star.
@@ -66,7 +66,7 @@ class Counterpart:
 
 @dataclass(frozen=True)
 class Truth:
-    """What was put in; nan or an empty string where it means nothing for the class."""
+    """True properties of simulated sources; nan or "" where the class has none."""
 
     subclass: tuple[str, ...] = ()
     redshift: Floats | None = None
@@ -145,7 +145,7 @@ def against_reference(total: LightCurve, sources: Sources) -> tuple[LightCurve, 
 
 
 def with_shape(counterpart: Counterpart, stellarity: Floats, radius_arcsec: Floats) -> Counterpart:
-    """The same light with another appearance."""
+    """Counterpart of the same brightness with another shape."""
     return replace(counterpart, stellarity=stellarity, radius_arcsec=radius_arcsec)
 
 

@@ -1,4 +1,4 @@
-"""What happens in the centres of galaxies: active nuclei and tidal disruptions.
+"""Transients and variables in the centres of galaxies: active nuclei, tidal disruptions.
 
 Active nuclei vary as a damped random walk (Kelly, Bechtold & Siemiginowska 2009) with amplitudes
 and times after MacLeod et al. (2010). The walk is drawn in Fourier space (Timmer & König 1995), so
