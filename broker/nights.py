@@ -23,7 +23,7 @@ class NightRange:
 
 
 def night_of_mjd(mjd: float, offset_hours: float) -> int:
-    """Night of a Modified Julian Date.
+    """Night of a Modified Julian Date; the stream's own is `broker.ingest.decode.night_column`.
 
     Parameters
     ----------

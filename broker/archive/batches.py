@@ -6,16 +6,16 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from broker.audit.audit import check_ingest, check_science
+from broker.audit.equations import check_ingest, check_science
 from broker.audit.topics import check_filters
 from broker.errors import CheckFailed
 from broker.nights import NightRange
 from broker.tables import stages
 from broker.tables.closed_nights import TakenBatch
-from broker.tables.contents import content_of_folder
 from broker.tables.layout import ONLINE, batch_folder
 from broker.tables.ledger import Ledger
 from broker.tables.ledger_row import LedgerRow
+from broker.tables.row_checksums import content_of_folder
 from broker.tables.storage import Storage
 
 

@@ -19,10 +19,10 @@ from broker.sinks.night_version import NightVersion, finish, recover
 from broker.surveys import get_survey
 from broker.tables import stages
 from broker.tables.closed_nights import ClosedNight, ClosedNights, Kind, TakenBatch
-from broker.tables.contents import content_by_batch
 from broker.tables.files import archived_batches, files_in, online_batches
 from broker.tables.layout import ARCHIVE, CLOSED_NIGHTS, ONLINE, batch_folder, night_folder
 from broker.tables.read_spark import archived_rows, batch_rows
+from broker.tables.row_checksums import content_by_batch
 from broker.tables.storage import Storage
 
 log = logging.getLogger(__name__)

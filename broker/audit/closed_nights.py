@@ -7,10 +7,10 @@ from functools import partial
 
 from broker.audit.finding import Finding
 from broker.tables.closed_nights import ClosedNight, Content
-from broker.tables.contents import content_by_batch
 from broker.tables.files import files_in, retry_while_replaced
 from broker.tables.layout import ARCHIVE, night_folder
 from broker.tables.ledger_row import LedgerRow
+from broker.tables.row_checksums import content_by_batch
 from broker.tables.storage import Storage
 
 

@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 
 from broker.client.alert import Alert
 from broker.errors import InputError, UsageError
+from broker.packets.avro_to_arrow import arrow_fields
 from broker.packets.schemas import Schema, fingerprint
-from broker.packets.types import arrow_fields
 
 _ROWS_AT_ONCE = 1000
 

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from broker.audit.audit import audit
+from broker.audit.equations import audit
 from broker.audit.finding import Finding
 from broker.audit.topics import OutputTopics
 from broker.commands.audit import show_findings

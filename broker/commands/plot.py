@@ -86,7 +86,7 @@ def record_page(record: Mapping[str, Any], settings: Settings) -> Figure:
     from broker.client.identity import paths_of
     from broker.packets.fields import value_at
     from broker.plots import object_page
-    from broker.query.images import cutout_name, decode_cutout
+    from broker.query.decode_cutouts import cutout_name, decode_cutout
     from broker.surveys import get_survey
 
     is_ours = record.get("alert_id") is not None
@@ -125,7 +125,7 @@ def _computed(record: Mapping[str, Any], settings: Settings, survey: Survey) -> 
 
 def _object(settings: Settings, object_id: str, nights: str | None) -> Figure:
     from broker.plots import object_page
-    from broker.query.images import cutout_name
+    from broker.query.decode_cutouts import cutout_name
     from broker.surveys import get_survey
 
     archive = _archive(settings)

@@ -19,7 +19,7 @@ from broker.filters.columns import column_paths
 from broker.filters.definition import Filter, FilterFile
 from broker.filters.explain import explained, first_sentence, more_than_one_condition
 from broker.filters.floats import with_float_numbers
-from broker.filters.refused import find_refused
+from broker.filters.forbidden_sql import find_refused
 from broker.filters.session import filter_session
 from broker.filters.shared_sql import DuckDBReader, outside_shared_sql
 from broker.filters.tree import Tree

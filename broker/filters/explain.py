@@ -9,7 +9,7 @@ from pyspark.errors import PySparkException
 
 from broker.errors import InputError
 from broker.filters.definition import FilterFile
-from broker.filters.refused import AGGREGATE
+from broker.filters.forbidden_sql import AGGREGATE
 from broker.filters.tree import Tree
 from broker.nearest import nearest_path
 

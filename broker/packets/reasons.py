@@ -1,6 +1,8 @@
 """Reasons why a packet, or its file or schema, cannot be used: code, meaning, who acts, how.
 
-The codes are in quarantine tables and ledgers: none of them is ever renamed.
+The codes are in quarantine tables and ledgers: none of them is ever renamed. The detail beside a
+code, with the offending value, is written where the packet is refused: `broker.ingest.framing` and
+`broker.ingest.decode` on the stream, `broker.packets.container` and `datum` elsewhere.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Pictures: pure functions of arrays, for notebooks and the command line."""
 
-from broker.plots.cutouts import draw_cutouts
+from broker.plots.draw_cutouts import draw_cutouts
 from broker.plots.light_curve import LightCurve, draw_light_curve
 from broker.plots.night_page import NightArrays, night_page
 from broker.plots.object_page import object_page

@@ -7,7 +7,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from broker.plots.cutouts import Image, draw_cutouts
+from broker.plots.draw_cutouts import Image, draw_cutouts
 from broker.plots.light_curve import LightCurve, Quantity, draw_light_curve
 
 

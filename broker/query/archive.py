@@ -18,7 +18,7 @@ from broker.errors import UsageError, one_line
 from broker.kafka.positions import KafkaPosition
 from broker.nights import NightRange, parse_nights
 from broker.query.cone import SEPARATION, cell_ranges, check_cone, in_ranges
-from broker.query.images import Image, cutout_name, decode_cutout
+from broker.query.decode_cutouts import Image, cutout_name, decode_cutout
 from broker.surveys import get_survey
 from broker.tables.files import Files, files_of, retry_while_replaced
 from broker.tables.layout import ONLINE

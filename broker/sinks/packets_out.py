@@ -15,8 +15,8 @@ from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 from pyspark.sql.avro.functions import to_avro
 from pyspark.sql.types import StructType
 
+from broker.packets.avro_to_arrow import avro_record
 from broker.packets.schemas import fingerprint, parse_schema_text
-from broker.packets.types import avro_record
 from broker.spark.types import to_arrow_schema
 
 VERSION = "1.0"

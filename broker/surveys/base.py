@@ -103,8 +103,8 @@ class ScienceMapping:
     record_units
         Unit of each field of those records, by path; ``""`` is a pure number or a name.
     photometry
-        Reader of times and brightness: `broker.surveys.magnitudes.Magnitudes`,
-        `broker.surveys.fluxes.Fluxes`, or one of the survey's own.
+        Reader of times and brightness: `broker.surveys.read_magnitudes.Magnitudes`,
+        `broker.surveys.read_fluxes.Fluxes`, or one of the survey's own.
     quantities
         What science modules ask for by name → where this survey keeps it. A quantity that a
         survey lacks is null everywhere.

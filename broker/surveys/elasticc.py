@@ -5,8 +5,8 @@ from __future__ import annotations
 from broker.surveys.base import LightCurveClassifier, PacketPaths, ScienceMapping, Survey
 from broker.surveys.elasticc_answer import BROKER_CLASSIFICATION
 from broker.surveys.elasticc_units import RECORD_UNITS
-from broker.surveys.fluxes import Fluxes, FluxFields, NoiseFields
 from broker.surveys.photometry import OPTICAL_BANDS, Bands
+from broker.surveys.read_fluxes import Fluxes, FluxFields, NoiseFields
 from broker.surveys.times import Clock
 
 _CLOCK = Clock(form="mjd", scale="tai", moment="midpoint")

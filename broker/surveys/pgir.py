@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from broker.surveys.base import PacketPaths, ScienceMapping, Survey, field_units
-from broker.surveys.magnitudes import MagnitudeFields, Magnitudes
 from broker.surveys.photometry import Bands
+from broker.surveys.read_magnitudes import MagnitudeFields, Magnitudes
 from broker.surveys.times import Clock
 
 _CLOCK = Clock(

@@ -7,8 +7,8 @@ of Cohen et al. 2003, AJ 126, 1090), so nothing is added here.
 from __future__ import annotations
 
 from broker.surveys.base import PacketPaths, ScienceMapping, Survey, field_units
-from broker.surveys.magnitudes import MagnitudeFields, Magnitudes
 from broker.surveys.photometry import Bands
+from broker.surveys.read_magnitudes import MagnitudeFields, Magnitudes
 from broker.surveys.times import Clock
 
 _CLOCK = Clock(form="jd", scale="utc", moment="start", exposure="candidate.exptime")

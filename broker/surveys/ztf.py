@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from broker.surveys.base import LightCurveClassifier, PacketPaths, ScienceMapping, Survey
-from broker.surveys.magnitudes import ForcedCounts, MagnitudeFields, Magnitudes
 from broker.surveys.photometry import Bands
+from broker.surveys.read_magnitudes import ForcedCounts, MagnitudeFields, Magnitudes
 from broker.surveys.times import Clock
 from broker.surveys.ztf_units import CANDIDATE_UNITS
 

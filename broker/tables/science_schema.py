@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 import pyarrow as pa
 
 from broker.errors import SettingsError
+from broker.packets.avro_to_arrow import arrow_fields
 from broker.packets.schemas import load_schema
-from broker.packets.types import arrow_fields
 from broker.surveys import Survey
 from broker.tables.declaration import ARRIVAL, INSTANT, column
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from broker.audit.audit import audit
+from broker.audit.equations import audit
 from broker.tables.closed_nights import ClosedNights
 from tests.builders import fill
 from tests.e2e.site import Job, Site

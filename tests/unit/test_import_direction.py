@@ -106,7 +106,7 @@ def test_imports_point_one_way(project_root: Path) -> None:
         ("broker/sinks/publish.py", "from ..science import apply", "broker.science.apply"),
         ("broker/client/read.py", "def f():\n    import broker.sinks", "broker.sinks"),
         ("broker/pipeline/runner.py", "import jobs.simulate", "jobs.simulate"),
-        ("broker/pipeline/runner.py", "import broker.audit.audit", "broker.audit.audit"),
+        ("broker/pipeline/runner.py", "import broker.audit.equations", "broker.audit.equations"),
         ("broker/kafka/embedded/server.py", "from pyspark.sql import Row", "pyspark.sql.Row"),
     ],
 )

@@ -15,8 +15,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from broker.science.engine.arrow import Values, to_struct
 from broker.science.engine.kept import once
+from broker.science.engine.to_arrow import Values, to_struct
 from broker.surveys.arrow_columns import ArrowColumns, Codes
 from broker.units import Floats
 

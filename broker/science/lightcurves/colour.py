@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from broker.science.engine.arrow import to_struct
+from broker.science.engine.to_arrow import to_struct
 from broker.science.lightcurves.build import LightCurves
 from broker.surveys.photometry import BANDS, DETECTION
 from broker.tables.declaration import column

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from broker.science.engine.arrow import named, positive, to_array, to_lists, to_struct
+from broker.science.engine.to_arrow import named, positive, to_array, to_lists, to_struct
 from broker.science.lightcurves.build import LightCurves
 from broker.science.lightcurves.colour import COLOUR, compute_colours
 from broker.science.lightcurves.sky import latitudes

@@ -32,9 +32,9 @@ from broker.science.classifier.model import (
     light_curve_reasons,
     load_model,
 )
-from broker.science.engine.arrow import to_struct
 from broker.science.engine.declaration import Rule, ScienceModule, science_module, spark_type
 from broker.science.engine.series import ModuleAlerts
+from broker.science.engine.to_arrow import to_struct
 from broker.surveys import get_survey
 from broker.surveys.arrow_columns import Ints
 from broker.surveys.photometry import BANDS, DETECTION, KINDS

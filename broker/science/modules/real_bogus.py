@@ -7,9 +7,9 @@ import pandas as pd
 import pyarrow as pa
 from pyspark.sql.functions import pandas_udf  # type: ignore[attr-defined]
 
-from broker.science.engine.arrow import named
 from broker.science.engine.declaration import Rule, default_setting, science_module, spark_type
 from broker.science.engine.series import ModuleAlerts
+from broker.science.engine.to_arrow import named
 from broker.tables.declaration import column
 from broker.units import Floats
 

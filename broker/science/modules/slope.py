@@ -14,9 +14,9 @@ import pandas as pd
 import pyarrow as pa
 from pyspark.sql.functions import pandas_udf  # type: ignore[attr-defined]
 
-from broker.science.engine.arrow import to_struct
 from broker.science.engine.declaration import Rule, science_module, spark_type
 from broker.science.engine.series import ModuleAlerts
+from broker.science.engine.to_arrow import to_struct
 from broker.surveys.arrow_columns import Bools, Ints
 from broker.surveys.photometry import BANDS, DETECTION, KINDS, OPTICAL_BANDS
 from broker.tables.declaration import column

@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql.functions import pandas_udf  # type: ignore[attr-defined]
 
-from broker.science.engine.arrow import Values
 from broker.science.engine.declaration import Rule, default_setting, science_module, spark_type
 from broker.science.engine.series import ModuleAlerts
+from broker.science.engine.to_arrow import Values
 from broker.surveys import get_survey
 from broker.surveys.arrow_columns import Bools, Ints
 from broker.tables.declaration import column

@@ -15,7 +15,7 @@ from pyspark.sql import SparkSession
 
 from broker.archive.close import NightCloser
 from broker.archive.reprocess import Reprocessor
-from broker.audit.audit import audit
+from broker.audit.equations import audit
 from broker.ingest.decoder import PacketDecoder
 from broker.nights import NightRange
 from broker.pipeline.ingest_batch import ingest

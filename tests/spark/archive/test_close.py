@@ -15,7 +15,7 @@ import pytest
 
 import broker.archive.compact_ledger as compacting
 from broker.archive.tidy import remove_old_versions, remove_taken_batches
-from broker.audit.audit import audit
+from broker.audit.equations import audit
 from broker.errors import CheckFailed, LedgerError
 from broker.sinks import night_version
 from broker.tables.closed_nights import ClosedNights, to_table

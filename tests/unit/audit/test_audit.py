@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from broker.audit.audit import audit, check_ingest, check_offsets
+from broker.audit.equations import audit, check_ingest, check_offsets
 from broker.audit.finding import Finding
 from broker.commands.app import main
 from broker.nights import NightRange

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from broker.errors import InputError
-from broker.packets.types import arrow_fields, avro_record
+from broker.packets.avro_to_arrow import arrow_fields, avro_record
 
 FIELDS: dict[str, tuple[Any, pa.DataType]] = {
     "a": ("boolean", pa.bool_()),

@@ -14,8 +14,8 @@ import pytest
 
 from broker.errors import InputError
 from broker.science.classifier.model import declared_model, read_model
-from broker.science.engine.arrow import named, positive, to_lists
 from broker.science.engine.series import on_arrow
+from broker.science.engine.to_arrow import named, positive, to_lists
 from broker.science.lightcurves.build import LightCurves
 from broker.science.modules import classifier_of
 from broker.surveys.photometry import BANDS, DETECTION, FORCED, KINDS, UPPER_LIMIT
