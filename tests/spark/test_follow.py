@@ -1,4 +1,4 @@
-"""A stage that follows the ledger takes each row once, whatever is folded meanwhile."""
+"""A stage that follows the ledger takes each row once, whatever is compacted meanwhile."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def take(spark: SparkSession, storage: Storage, process: Callable[[DataFrame, in
     query.awaitTermination()
 
 
-def test_a_batch_cut_short_goes_on_though_its_rows_were_folded(
+def test_a_batch_cut_short_goes_on_though_its_rows_were_compacted(
     spark: SparkSession, tmp_path: Path
 ) -> None:
     storage = Storage(str(tmp_path))
@@ -52,22 +52,22 @@ def test_a_batch_cut_short_goes_on_though_its_rows_were_folded(
     with pytest.raises(StreamingQueryException, match="cut short"):
         take(spark, storage, die)
     # Another process had finished these two before it died too, and the night was closed.
-    Ledger(storage).fold("raw", ["a-000000", "a-000001"])
+    Ledger(storage).compact("raw", ["a-000000", "a-000001"])
     commit(storage, "a-000003")
     take(spark, storage, process)
     assert [key for _, key in taken] == ["a-000000", "a-000002", "a-000003"]
 
 
-def test_rows_that_are_folded_between_look_and_reading_are_left_out(
+def test_rows_that_are_compacted_between_look_and_reading_are_left_out(
     spark: SparkSession, tmp_path: Path
 ) -> None:
     storage = Storage(str(tmp_path))
     taken: list[tuple[str, str]] = []
 
-    def fold_and_process(rows: DataFrame, _batch: int) -> None:
-        Ledger(storage).fold("raw", ["a-000000"])
+    def compact_and_process(rows: DataFrame, _batch: int) -> None:
+        Ledger(storage).compact("raw", ["a-000000"])
         taken.extend(finished_batches(rows))
 
     commit(storage, "a-000000", "a-000001")
-    take(spark, storage, fold_and_process)
+    take(spark, storage, compact_and_process)
     assert taken == [("raw", "a-000001")]

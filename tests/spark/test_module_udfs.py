@@ -56,12 +56,9 @@ def recorded(
 def elasticc(
     spark: SparkSession,
     shared_data: Path,
-    project_root: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> DataFrame:
-    archives = (shared_data / "elasticc/fink").glob("NITE*.tar.gz")
-    largest = max(archives, key=lambda path: path.stat().st_size)
-    packets = elasticc_packets(largest, project_root / "schemas/elasticc/0.9")
+    packets = elasticc_packets(shared_data, nights=1)
     return science_rows(spark, "elasticc", packets, tmp_path_factory.mktemp("elasticc"))
 
 

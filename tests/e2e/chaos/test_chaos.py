@@ -113,7 +113,7 @@ def run_night(
     # One that was just being started again does not listen yet: it dies of the signal.
     assert set(codes) <= {0, -signal.SIGTERM}
     assert shift.unexpected == []
-    assert site.storage.names("ledger/compacted/stage=distribute")
+    assert site.storage.names("ledger/folded/stage=distribute")
     code, findings = site.audit("--deep")
     assert [text for finding in findings for text in finding["differences"]] == []
     assert code == 0

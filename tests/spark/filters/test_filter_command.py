@@ -54,7 +54,7 @@ def test_check_of_a_good_filter_says_so_with_its_warnings(run: Run, tmp_path: Pa
     code, out, _ = run("check", str(path))
     assert code == 0
     assert "a.toml:7:14: sqrt(mag) is outside the SQL" in out
-    assert "can be used; clauses: 2" in out
+    assert "can be used: 2 clauses" in out
 
 
 def test_check_of_a_bad_filter_exits_2_with_place_and_nearest_column(

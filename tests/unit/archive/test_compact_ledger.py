@@ -42,7 +42,7 @@ def finished(storage: Storage, number: int, name: str = "a", first: str = "raw")
     return keys
 
 
-def test_what_is_finished_for_a_day_is_folded(tmp_path: Path) -> None:
+def test_what_is_finished_for_a_day_is_compacted(tmp_path: Path) -> None:
     storage = Storage(str(tmp_path))
     keys = [*finished(storage, 3), *finished(storage, 2, "p", "replay")]
     ledger = Ledger(storage)
