@@ -152,7 +152,7 @@ def test_tables_are_read_and_drawn_without_spark(
     reader: Installed, root: Path, at_root: tuple[str, str]
 ) -> None:
     printed = run_judge(reader.python, ["-c", READ_ARCHIVE, root / "ztf", OBJECT], reader.folder)
-    assert printed.split() == [str(N_ALERTS), "1"]
+    assert printed.split() == [str(N_ALERTS), "2"]
     sql = ("sql", "SELECT count(*) AS n FROM science", "--format", "json")
     assert json.loads(reader.printed(*sql, *at_root)) == [{"n": N_ALERTS}]
     assert str(FIRST_ID + 3 * 1009) in reader.printed("object", OBJECT, *at_root)
@@ -178,7 +178,7 @@ def test_with_the_extra_filters_modules_and_kafka_are_there(
 ) -> None:
     filters = whole.printed("filter", "list", *at_root)
     assert "fast_risers" in filters
-    assert "alert_id" in whole.printed("describe", "science", *at_root)
+    assert "alert_id" in whole.printed("describe", *at_root)
     assert "explain" in whole.printed("science", "--help")
     status = whole.run("kafka", "status")
     assert status.returncode == 1
