@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -113,8 +114,17 @@ def record_page(record: Mapping[str, Any], settings: Settings) -> Figure:
 
 
 def _computed(record: Mapping[str, Any], settings: Settings, survey: Survey) -> dict[str, Any]:
-    """Science columns of a survey's packet."""
+    """Science columns of a survey's packet; without Spark, the modules' are left out."""
     from broker.science.engine.packet_arrays import packet_arrays
+    from broker.science.lightcurves.columns import columns_of_packets
+    from broker.surveys.arrow_columns import ArrowColumns
+
+    if find_spec("pyspark") is None:
+        paths = survey.science.photometry_paths
+        packet = ArrowColumns(packet_arrays([record], paths, survey), 1)
+        zero_point = settings.science.flux_zero_point
+        columns, _ = columns_of_packets(survey.science, packet, zero_point)
+        return {name: values[0].as_py() for name, values in columns.items()}
     from broker.science.engine.science_pass import SciencePass
 
     science = SciencePass(survey.name, settings.science)

@@ -152,8 +152,8 @@ def main(
         "simulator.rate": rate,
         "simulator.speed": speed,
     }
-    words = [f"{key}={value}" for key, value in options.items() if value is not None]
-    settings, own_schemas = _settings(survey, conf, [*words, *(words)])
+    chosen = [f"{key}={value}" for key, value in options.items() if value is not None]
+    settings, own_schemas = _settings(survey, conf, [*chosen, *(words or ())])
     faults = Faults(corrupt_fraction, repeat_fraction, shuffle_window, seed)
     _play(settings, PlayPlan(repeat, faults, strict, own_schemas), synthetic, seed)
 

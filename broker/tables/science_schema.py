@@ -12,6 +12,8 @@ from broker.packets.schemas import load_schema
 from broker.surveys import Survey
 from broker.tables.declaration import ARRIVAL, INSTANT, column
 
+ROW_COLUMNS = {"alert_id": pa.int64(), "object_id": pa.string()}
+"""Columns that the science table has from the raw table."""
 ERRORS = pa.list_(
     pa.struct(
         [

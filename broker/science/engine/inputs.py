@@ -15,11 +15,9 @@ from broker.settings import ScienceSettings
 from broker.surveys import Survey
 from broker.surveys.arrow_columns import follow
 from broker.surveys.base import QUANTITIES
-from broker.tables.science_schema import packet_fields, packet_names
+from broker.tables.science_schema import ROW_COLUMNS, packet_fields, packet_names
 
 SURVEY = "survey"
-ROW_COLUMNS = {"alert_id": pa.int64(), "object_id": pa.string()}
-"""Columns that the science table has from the raw table."""
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,9 @@ from typing import Any
 import pyarrow as pa
 
 from broker.packets.fields import value_at
-from broker.science.engine.inputs import ROW_COLUMNS
 from broker.surveys import Survey
 from broker.surveys.arrow_columns import follow
-from broker.tables.science_schema import packet_fields
+from broker.tables.science_schema import ROW_COLUMNS, packet_fields
 
 Record = Mapping[str, Any]
 

@@ -13,7 +13,7 @@ from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 from pyspark.sql.pandas.functions import arrow_udf
 
 from broker.errors import SettingsError
-from broker.science.engine.inputs import ROW_COLUMNS, Batch
+from broker.science.engine.inputs import Batch
 from broker.science.engine.kept import kept_with_batch
 from broker.science.engine.module import Module
 from broker.science.engine.own import OwnModule
@@ -22,7 +22,7 @@ from broker.settings import ScienceSettings
 from broker.spark.types import to_spark_schema
 from broker.surveys import add_survey, get_survey
 from broker.surveys.arrow_columns import follow
-from broker.tables.science_schema import ERRORS, science_schema
+from broker.tables.science_schema import ERRORS, ROW_COLUMNS, science_schema
 
 _AGAIN = "_again"
 

@@ -15,8 +15,8 @@ from broker.science.engine.kept import keep, kept_with_batch
 from broker.science.engine.module import Module
 from broker.science.engine.own import OwnModule, own_modules
 from broker.science.engine.registry import Modules
-from broker.science.lightcurves.build import LightCurves, build_lightcurves
-from broker.science.lightcurves.columns import COMMON, MEASURED, common_columns
+from broker.science.lightcurves.build import LightCurves
+from broker.science.lightcurves.columns import COMMON, MEASURED, columns_of_packets
 from broker.settings import ScienceSettings
 from broker.surveys import get_survey
 from broker.surveys.arrow_columns import ArrowColumns
@@ -122,10 +122,8 @@ class SciencePass:
 
     def _before_modules(self, packets: ArrowColumns) -> tuple[dict[str, pa.Array], LightCurves]:
         """Common columns, nulls for the modules that are off, and the light curves."""
-        with np.errstate(all="ignore"):
-            photometry = self._mapping.read_photometry(packets, self.settings.flux_zero_point)
-            curves = build_lightcurves(photometry)
-            columns = common_columns(photometry, curves)
+        zero_point = self.settings.flux_zero_point
+        columns, curves = columns_of_packets(self._mapping, packets, zero_point)
         for module in self.off:
             columns |= output_values(module, pa.nulls(packets.n_rows, module.declaration.output))
         return columns, curves

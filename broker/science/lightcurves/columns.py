@@ -6,9 +6,11 @@ import numpy as np
 import pyarrow as pa
 
 from broker.science.engine.to_arrow import named, positive, to_array, to_lists, to_struct
-from broker.science.lightcurves.build import LightCurves
+from broker.science.lightcurves.build import LightCurves, build_lightcurves
 from broker.science.lightcurves.colour import COLOUR, compute_colours
 from broker.science.lightcurves.sky import latitudes
+from broker.surveys.arrow_columns import ArrowColumns
+from broker.surveys.base import ScienceMapping
 from broker.surveys.photometry import (
     BANDS,
     DETECTION,
@@ -66,6 +68,24 @@ COMMON = (
     column("colour", COLOUR, "", "g − r with the nearest detection in the other band within 1 d"),
 )
 MEASURED = ("mjd", "flux_njy", "flux_err_njy", "mag", "mag_err", "mag_limit", "real_bogus")
+
+
+def columns_of_packets(
+    science: ScienceMapping, packets: ArrowColumns, flux_zero_point: float
+) -> tuple[dict[str, pa.Array], LightCurves]:
+    """Columns `COMMON` of a batch of packets, and its light curves.
+
+    Parameters
+    ----------
+    science
+        The survey's.
+    flux_zero_point
+        AB magnitude of the packets' flux 1.
+    """
+    with np.errstate(all="ignore"):
+        photometry = science.read_photometry(packets, flux_zero_point)
+        curves = build_lightcurves(photometry)
+        return common_columns(photometry, curves), curves
 
 
 def common_columns(photometry: Photometry, curves: LightCurves) -> dict[str, pa.Array]:
