@@ -214,6 +214,9 @@ class Survey:
         What the survey wants to hear about its alerts, if anything.
     object_page
         Address of an object's public page, with ``{object_id}``.
+    schemas
+        Folder that has the folder ``<name>/<schema_version>``; Spark's workers get it with the
+        survey, if that does not ship with Nightjar.
     light_curve_in
         What pictures of light curves show.
     """
@@ -233,11 +236,12 @@ class Survey:
     answer: Answer | None = field(default=None, hash=False, compare=False)
     object_page: str = ""
     light_curve_in: Literal["mag", "flux"] = "mag"
+    schemas: Path = SCHEMAS_FOLDER
 
     @property
     def schema_folder(self) -> Path:
         """Folder with the reader schema's .avsc files."""
-        return SCHEMAS_FOLDER / self.name / self.schema_version
+        return self.schemas / self.name / self.schema_version
 
     @property
     def alert_id(self) -> str:

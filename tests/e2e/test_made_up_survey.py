@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,8 @@ def survey_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         f'[ingest]\nframing = "confluent"\nschema = "{schema.parent}"\n'
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(SURVEYS, MADE_UP.name, MADE_UP)
+        made_up = replace(MADE_UP, schemas=folder / "schemas")
+        patch.setitem(SURVEYS, MADE_UP.name, made_up)
         patch.setattr("broker.surveys.base.SCHEMAS_FOLDER", folder / "schemas")
         for module in ("load", "layers"):
             patch.setattr(f"broker.settings.{module}.CONF_FOLDER", conf)

@@ -72,9 +72,9 @@ class OldSite(DistributeSite):
         """All files of tables and ledger."""
         return set((self.root / self.survey).rglob("*.parquet"))
 
-    def close(self, spark: SparkSession, night: int) -> Ended:
+    def close(self, night: int) -> Ended:
         """Archive a night."""
-        return self.run_in_process(spark, "archive_night", night=str(night))
+        return self.nightjar("archive", "--night", str(night))
 
 
 @dataclass
@@ -153,10 +153,10 @@ def gone_on(old: OldSite, status: Ended, objects: object, spark: SparkSession) -
 
 
 @pytest.fixture(scope="module")
-def closed(old: OldSite, gone_on: GoneOn, spark: SparkSession) -> Read:
+def closed(old: OldSite, gone_on: GoneOn) -> Read:
     """Both nights are archived: one that was open, and one that was closed and has late alerts."""
     for night in NIGHTS:
-        ended = old.close(spark, night)
+        ended = old.close(night)
         assert ended.code == 0, ended.text
     return read(old)
 

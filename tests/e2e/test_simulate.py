@@ -216,7 +216,7 @@ def test_without_a_broker_the_job_says_so_and_exits_3(
         (["/nowhere"], "no file or folder /nowhere"),
         ([".", "--topic", "a b"], "--topic"),
         ([".", "--burst", "10"], "--every"),
-        ([".", "--framing", "xml"], "simulator.framing"),
+        ([".", "--framing", "xml"], "--framing"),
         ([".", "--out", "x"], "--synthetic"),
     ],
 )

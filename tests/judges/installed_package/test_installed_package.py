@@ -183,4 +183,4 @@ def test_with_the_extra_filters_modules_and_kafka_are_there(
     status = whole.run("kafka", "status")
     assert status.returncode == 1
     assert "no Kafka of" in status.stdout + status.stderr
-    run_judge(whole.python, ["-c", "import broker.pipeline.all_stages"], whole.folder)
+    run_judge(whole.python, ["-c", "import broker.pipeline.streaming"], whole.folder)
