@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import pyarrow as pa
 
 from broker.packets.schemas import load_schema
@@ -28,6 +30,7 @@ RAW_COLUMNS = (
 """Columns that every survey's raw table has after those of the packet."""
 
 
+@cache  # checked against every batch
 def raw_schema(survey: Survey) -> pa.Schema:
     """All columns of a survey's raw table, in order; ``batch`` is in the folder's name."""
     names = [field["name"] for field in load_schema(survey.schema_folder)["fields"]]
