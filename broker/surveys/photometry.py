@@ -16,6 +16,8 @@ BANDS = (*OPTICAL_BANDS, "J", "H", "K")
 """Filters in order of wavelength; a band code is a position in here, −1 is "unknown"."""
 KINDS = ("detection", "upper_limit", "forced")
 DETECTION, UPPER_LIMIT, FORCED = 0, 1, 2
+FORCED_MIN_SNR = 3.0
+"""Forced photometry has a magnitude from this signal-to-noise ratio on."""
 NO_ID = -1
 """Alert id of what has none; real ids are positive."""
 

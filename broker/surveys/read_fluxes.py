@@ -14,6 +14,7 @@ from broker.surveys.arrow_columns import ArrowColumns, Ints
 from broker.surveys.photometry import (
     DETECTION,
     FORCED,
+    FORCED_MIN_SNR,
     NO_ID,
     UPPER_LIMIT,
     Bands,
@@ -27,7 +28,6 @@ from broker.surveys.photometry import (
 from broker.surveys.times import Clock
 from broker.units import mag_err_from_flux, mag_from_flux, njy_per_unit
 
-_FORCED_MIN_SNR = 3.0
 _LIMIT_SNR = 5.0
 
 
@@ -162,7 +162,7 @@ class Fluxes:
         owner = packets.owners(path_in(fields.record, fields.time))
         points = self._with_fluxes(packets, fields, owner, FORCED, scale)
         flux, flux_err = points.flux_njy, points.flux_err_njy
-        seen = np.abs(flux) >= _FORCED_MIN_SNR * flux_err
+        seen = np.abs(flux) >= FORCED_MIN_SNR * flux_err
         points = replace(
             points,
             mag=np.where(seen, mag_from_flux(flux), np.nan),

@@ -16,6 +16,7 @@ from broker.surveys.photometry import (
     BANDS,
     DETECTION,
     FORCED,
+    FORCED_MIN_SNR,
     NO_ID,
     UPPER_LIMIT,
     Bands,
@@ -28,8 +29,6 @@ from broker.surveys.photometry import (
 )
 from broker.surveys.times import Clock
 from broker.units import Floats, flux_err_from_mag, flux_from_mag, mag_err_from_flux, mag_from_flux
-
-_FORCED_MIN_SNR = 3.0
 
 
 @dataclass(frozen=True)
@@ -221,7 +220,7 @@ class Magnitudes:
         njy_per_count = flux_from_mag(zero_point)
         flux = counts * njy_per_count
         flux_err = np.where(errors >= 0, errors, np.nan) * njy_per_count
-        seen = np.abs(flux) >= _FORCED_MIN_SNR * flux_err
+        seen = np.abs(flux) >= FORCED_MIN_SNR * flux_err
         missing = np.full(len(counts), np.nan)
         return Points(
             owner=packets.owners(path_in(record, fields.time)),
