@@ -84,11 +84,6 @@ class ArrowColumns:
         return array.flatten() if pa.types.is_list(array.type) else array
 
 
-def slice_arrays(arrays: Mapping[str, pa.Array], start: int, stop: int) -> dict[str, pa.Array]:
-    """Rows ``start:stop`` of each array."""
-    return {name: array.slice(start, stop - start) for name, array in arrays.items()}
-
-
 def follow(column: pa.Array, steps: Sequence[str]) -> pa.Array:
     """A field of a column of records, or of lists of records, by its path.
 
